@@ -1,1 +1,32 @@
-//! Placeholder.
+//! The instance: certificate authority, transparency logs, timestamp authority and trust root in
+//! one server.
+//!
+//! A request for a certificate runs through [`fulcio`] (the wire), [`identity`] (whose token),
+//! [`proof`] (whose key) and [`issue`] (precertificate, CT log, certificate).
+
+pub mod answer;
+pub mod audit;
+pub mod ceremony;
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod ct;
+pub mod faces;
+pub mod fulcio;
+pub mod health;
+pub mod identity;
+pub mod instance;
+pub mod issue;
+pub mod keys;
+pub mod lint;
+pub mod logs;
+pub mod metrics;
+pub mod oidc_dev;
+pub mod profile;
+pub mod proof;
+pub mod rekor;
+pub mod run;
+pub mod serve;
+pub mod timestamp;
+pub mod trust;

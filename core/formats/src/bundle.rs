@@ -5,6 +5,7 @@ mod legacy;
 mod log_entry;
 mod write;
 
+pub(crate) mod message;
 pub(crate) mod wire;
 
 use thiserror::Error;
@@ -13,7 +14,7 @@ use crate::certificate::{Certificate, CertificateError};
 use crate::digest::{Digest, DigestError, HashAlgorithm};
 use crate::dsse::{DsseError, Envelope};
 use crate::entry::EntryError;
-use crate::json::{self, JsonError};
+use crate::json::JsonError;
 use crate::limits::MAX_BUNDLE_BYTES;
 
 pub use log_entry::{InclusionProof, LogEntry, parse_log_entry};
@@ -49,6 +50,7 @@ pub enum BundleVersion {
 
 /// What a bundle's signature verifies with.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "a bundle has one, and most have the large one")]
 pub enum Material {
     /// The signer's certificate.
     Certificate(Certificate),
@@ -215,7 +217,7 @@ impl Bundle {
     /// # Errors
     /// [`BundleError`], by cause.
     pub fn from_json(bytes: &[u8]) -> Result<Self, BundleError> {
-        let wire: WireBundle = json::from_slice_capped(bytes, MAX_BUNDLE_BYTES)?;
+        let wire: WireBundle = message::read(bytes, MAX_BUNDLE_BYTES)?;
         let version = BundleVersion::from_media_type(&wire.media_type)
             .ok_or(BundleError::UnknownMediaType { found: wire.media_type })?;
         let mut evidence = wire.verification_material.ok_or(BundleError::NoMaterial)?;

@@ -21,7 +21,7 @@ use thiserror::Error;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::X509Name;
 
-use crate::key::{KeyError, PublicKey};
+use crate::key::{KeyError, PublicKey, pem_block};
 use crate::limits::{MAX_CERTIFICATE_BYTES, MAX_CHAIN_CERTIFICATES, MAX_EXTENSIONS};
 
 pub use extension::{BasicConstraints, Extension, GeneralName, KeyUsage, SignatureAlgorithm};
@@ -123,10 +123,7 @@ impl Certificate {
     /// # Errors
     /// See [`CertificateError`].
     pub fn from_pem(pem: &str) -> Result<Self, CertificateError> {
-        match pem_rfc7468::decode_vec(pem.trim_ascii().as_bytes()) {
-            Ok((PEM_LABEL, der)) => Self::from_der(&der),
-            _ => Err(CertificateError::Pem),
-        }
+        Self::from_der(&pem_block(pem, PEM_LABEL).ok_or(CertificateError::Pem)?)
     }
 
     /// Reads a chain of 1 to [`MAX_CHAIN_CERTIFICATES`] PEM blocks, in their order.
@@ -134,12 +131,12 @@ impl Certificate {
     /// # Errors
     /// See [`CertificateError`].
     pub fn chain_from_pem(pem: &str) -> Result<Vec<Self>, CertificateError> {
-        let blocks: Vec<&str> = pem.trim_ascii().split_inclusive(PEM_END).collect();
-        if pem.trim_ascii().is_empty() || blocks.len() > MAX_CHAIN_CERTIFICATES {
-            let count = if pem.trim_ascii().is_empty() { 0 } else { blocks.len() };
+        let blocks = pem.trim_ascii().split_inclusive(PEM_END);
+        let count = blocks.clone().count();
+        if !(1..=MAX_CHAIN_CERTIFICATES).contains(&count) {
             return Err(CertificateError::ChainLength { count });
         }
-        blocks.into_iter().map(Self::from_pem).collect()
+        blocks.map(Self::from_pem).collect()
     }
 
     /// PEM with 64-column lines and a newline at the end.
@@ -278,9 +275,8 @@ impl Certificate {
     /// [`CertificateError::MalformedExtension`].
     pub fn subject_alt_names(&self) -> Result<Vec<GeneralName>, CertificateError> {
         self.extension(oid::SUBJECT_ALT_NAME).map_or(Ok(Vec::new()), |extension| {
-            extension::general_names(&extension.value).map_err(|_| {
-                CertificateError::MalformedExtension { oid: extension.oid.clone() }
-            })
+            extension::general_names(&extension.value)
+                .map_err(|_| CertificateError::MalformedExtension { oid: extension.oid.clone() })
         })
     }
 

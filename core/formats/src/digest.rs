@@ -128,11 +128,8 @@ impl Digest {
     /// # Errors
     /// [`DigestError::WrongLength`].
     pub fn new(algorithm: HashAlgorithm, bytes: &[u8]) -> Result<Self, DigestError> {
-        let wrong = DigestError::WrongLength {
-            algorithm,
-            expected: algorithm.len(),
-            actual: bytes.len(),
-        };
+        let wrong =
+            DigestError::WrongLength { algorithm, expected: algorithm.len(), actual: bytes.len() };
         if bytes.len() != algorithm.len() {
             return Err(wrong);
         }
@@ -281,10 +278,7 @@ mod tests {
 
     /// FIPS 180-4 example values for the message "abc".
     const ABC: [(HashAlgorithm, &str); 3] = [
-        (
-            HashAlgorithm::Sha256,
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-        ),
+        (HashAlgorithm::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
         (
             HashAlgorithm::Sha384,
             "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed\

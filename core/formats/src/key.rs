@@ -8,7 +8,6 @@ mod details;
 
 use std::ops::Range;
 
-use der::Tag;
 use pem_rfc7468::LineEnding;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -109,7 +108,7 @@ impl PublicKey {
         if der.len() > MAX_PUBLIC_KEY_BYTES {
             return Err(KeyError::TooLarge { bytes: der.len() });
         }
-        let mut spki = Elements::new(tlv::document(der, Tag::Sequence)?.value);
+        let mut spki = Elements::new(tlv::document(der, tlv::SEQUENCE)?.value);
         let mut identifier = spki.sequence()?;
         let oid = identifier.oid()?;
         let raw = spki.whole_bits()?;
@@ -125,15 +124,13 @@ impl PublicKey {
         Ok(Self { spki: der.into(), raw, algorithm })
     }
 
-    /// Reads one PEM block labelled `PUBLIC KEY` (RFC 7468 section 13).
+    /// Reads one PEM block labelled `PUBLIC KEY` (RFC 7468 section 13), white space around it
+    /// allowed.
     ///
     /// # Errors
     /// See [`KeyError`].
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        match pem_rfc7468::decode_vec(pem.trim_ascii().as_bytes()) {
-            Ok((PEM_LABEL, der)) => Self::from_spki_der(&der),
-            _ => Err(KeyError::Pem),
-        }
+        Self::from_spki_der(&pem_block(pem, PEM_LABEL).ok_or(KeyError::Pem)?)
     }
 
     /// PEM with 64-column lines and a newline at the end.
@@ -189,10 +186,23 @@ impl std::fmt::Debug for PublicKey {
     }
 }
 
+/// The content of one PEM block with this label and nothing but white space around it. The decoder
+/// alone would pass over text before the block.
+pub(crate) fn pem_block(pem: &str, label: &str) -> Option<Vec<u8>> {
+    let pem = pem.trim_ascii();
+    if !pem.starts_with("-----BEGIN ") {
+        return None;
+    }
+    match pem_rfc7468::decode_vec(pem.as_bytes()) {
+        Ok((found, der)) if found == label => Some(der),
+        _ => None,
+    }
+}
+
 fn ec_algorithm(parameters: &mut Elements<'_>, point: &[u8]) -> Result<KeyAlgorithm, KeyError> {
     // Named curves only (RFC 5480 section 2.1.1): explicit parameters let the sender choose the
     // generator, and so forge (CVE-2020-0601).
-    if parameters.peek() != Some(Tag::ObjectIdentifier) {
+    if parameters.peek() != Some(tlv::OBJECT_IDENTIFIER) {
         return Err(KeyError::WrongParameters);
     }
     let curve = parameters.oid()?;
@@ -212,10 +222,10 @@ fn ec_algorithm(parameters: &mut Elements<'_>, point: &[u8]) -> Result<KeyAlgori
 fn rsa_algorithm(parameters: &mut Elements<'_>, key: &[u8]) -> Result<KeyAlgorithm, KeyError> {
     // RFC 3279 section 2.3.1: the parameters are NULL, present.
     match parameters.next() {
-        Ok(null) if null.tag == Tag::Null && null.value.is_empty() && parameters.is_empty() => {}
+        Ok(null) if null.tag == tlv::NULL && null.value.is_empty() && parameters.is_empty() => {}
         _ => return Err(KeyError::WrongParameters),
     }
-    let mut numbers = Elements::new(tlv::document(key, Tag::Sequence)?.value);
+    let mut numbers = Elements::new(tlv::document(key, tlv::SEQUENCE)?.value);
     let modulus = numbers.unsigned()?;
     let exponent = numbers.unsigned()?;
     numbers.finish()?;

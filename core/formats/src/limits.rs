@@ -14,9 +14,9 @@ pub const MAX_JSON_BYTES: usize = MAX_BUNDLE_BYTES;
 /// Deepest nesting of JSON arrays and objects; the outermost counts as one.
 pub const MAX_JSON_DEPTH: usize = 32;
 
-/// Deepest nesting of DER constructed encodings; the outermost counts as one. A timestamp response
-/// with certificates inside needs eleven.
-pub const MAX_DER_DEPTH: usize = 16;
+/// Deepest nesting of DER constructed encodings; the outermost counts as one. The deepest we meet is
+/// the issuer's name in the certificate identifier of a timestamp response, at eighteen.
+pub const MAX_DER_DEPTH: usize = 24;
 
 /// Most arcs in an object identifier.
 pub const MAX_OID_ARCS: usize = 32;

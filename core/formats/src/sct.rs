@@ -4,7 +4,6 @@
 mod leaf;
 mod precert;
 
-use der::Tag;
 use thiserror::Error;
 
 use crate::certificate::{Certificate, DerError, oid, tlv};
@@ -132,7 +131,7 @@ pub fn embedded_scts(certificate: &Certificate) -> Result<Vec<Sct>, SctError> {
 /// # Errors
 /// See [`SctError`].
 pub fn parse_sct_list(extension_value: &[u8]) -> Result<Vec<Sct>, SctError> {
-    let mut outer = Fields { rest: tlv::exactly(extension_value, Tag::OctetString)?.value };
+    let mut outer = Fields { rest: tlv::exactly(extension_value, tlv::OCTET_STRING)?.value };
     let mut list = Fields { rest: outer.vector("SCT list")? };
     outer.finish("SCT list")?;
     let mut scts = Vec::with_capacity(1);

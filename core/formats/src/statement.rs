@@ -6,11 +6,12 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
+use crate::bundle::message;
 use crate::bundle::wire::Capped;
 use crate::digest::{Digest, DigestError, HashAlgorithm};
 use crate::dsse::{Envelope, IN_TOTO_PAYLOAD_TYPE};
-use crate::json::{self, JsonError};
-use crate::limits::MAX_SUBJECTS;
+use crate::json::JsonError;
+use crate::limits::{MAX_BUNDLE_BYTES, MAX_SUBJECTS};
 
 /// The part of an in-toto statement (in-toto/attestation, `spec/v1/statement.md`, and v0.1 before
 /// it) that a verdict needs. Never without subjects. The predicate is left in the payload.
@@ -109,7 +110,7 @@ impl Statement {
     /// # Errors
     /// [`StatementError`], by cause.
     pub fn parse(payload: &[u8]) -> Result<Self, StatementError> {
-        let wire: WireStatement = json::from_slice(payload)?;
+        let wire: WireStatement = message::read(payload, MAX_BUNDLE_BYTES)?;
         if !STATEMENT_TYPES.contains(&wire.kind.as_str()) {
             return Err(StatementError::UnknownType { found: wire.kind });
         }
@@ -199,7 +200,7 @@ impl WireSubject {
     }
 }
 
-/// The members of a digest set in their order; equal names were refused by [`json::from_slice`].
+/// The members of a digest set in their order; equal names were refused by [`message::read`].
 struct DigestSet(Vec<(String, String)>);
 
 impl<'de> Deserialize<'de> for DigestSet {
@@ -353,6 +354,22 @@ mod tests {
         assert_eq!(git.matches(&[sha256(0x11)]), Err(SubjectMismatch::NothingComparable));
         let known = statement(KIND, &format!("[{}]", subject(&[("sha256", "11".repeat(32))])));
         assert_eq!(known.unwrap().matches(&[]), Err(SubjectMismatch::NothingComparable));
+    }
+
+    #[test]
+    fn arrays_are_no_messages() {
+        let digest = format!(r#"{{"sha256":"{}"}}"#, "11".repeat(32));
+        for subject in [format!(r#"["a",{digest}]"#), "[]".to_owned()] {
+            assert!(matches!(
+                statement(KIND, &format!("[{subject}]")),
+                Err(StatementError::Json(JsonError::Schema { .. }))
+            ));
+        }
+        let whole = format!(r#"["{KIND}",[{{"digest":{digest}}}],"p"]"#);
+        assert!(matches!(
+            Statement::parse(whole.as_bytes()),
+            Err(StatementError::Json(JsonError::Schema { .. }))
+        ));
     }
 
     #[test]

@@ -9,8 +9,6 @@ mod response;
 mod token;
 mod tst_info;
 
-use der::Tag;
-
 use crate::certificate::DerError;
 use crate::certificate::tlv::{self, Elements};
 use crate::digest::{Digest, DigestError, HashAlgorithm};
@@ -45,8 +43,8 @@ impl From<DerError> for ImprintFault {
 /// MessageImprint (RFC 3161 section 2.4.1): the digest, and the AlgorithmIdentifier as it stands.
 fn message_imprint<'a>(fields: &mut Elements<'a>) -> Result<(Digest, &'a [u8]), ImprintFault> {
     let mut imprint = fields.sequence()?;
-    let identifier = imprint.expect(Tag::Sequence)?;
-    let hashed = imprint.expect(Tag::OctetString)?.value;
+    let identifier = imprint.expect(tlv::SEQUENCE)?;
+    let hashed = imprint.expect(tlv::OCTET_STRING)?.value;
     imprint.finish()?;
     let algorithm = hash_algorithm(identifier.value)?;
     let digest = Digest::new(algorithm, hashed).map_err(ImprintFault::Length)?;
@@ -61,7 +59,7 @@ fn hash_algorithm(identifier: &[u8]) -> Result<HashAlgorithm, ImprintFault> {
     let Some(algorithm) = HashAlgorithm::from_oid(&oid) else {
         return Err(ImprintFault::UnsupportedHash { oid });
     };
-    let null = parts.optional(Tag::Null)?;
+    let null = parts.optional(tlv::NULL)?;
     if !parts.is_empty() || null.is_some_and(|null| !null.value.is_empty()) {
         return Err(ImprintFault::Parameters);
     }
@@ -80,3 +78,8 @@ const MESSAGE_DIGEST: &str = "1.2.840.113549.1.9.4";
 const SIGNING_TIME: &str = "1.2.840.113549.1.9.5";
 /// id-aa-signingCertificateV2, signed attribute (RFC 5035 section 3).
 const SIGNING_CERTIFICATE_V2: &str = "1.2.840.113549.1.9.16.2.47";
+
+/// All that are written into tokens, for the test that they are well formed.
+#[cfg(test)]
+pub(crate) const WRITTEN_OIDS: [&str; 6] =
+    [TST_INFO, SIGNED_DATA, CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_TIME, SIGNING_CERTIFICATE_V2];

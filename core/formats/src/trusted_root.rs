@@ -9,9 +9,10 @@ use std::collections::HashMap;
 
 use thiserror::Error;
 
+use crate::bundle::message;
 use crate::bundle::wire::{TooMany, to_json};
 use crate::certificate::{Certificate, CertificateError};
-use crate::json::{self, JsonError};
+use crate::json::JsonError;
 use crate::key::{KeyDetails, KeyError, PublicKey};
 use crate::limits::MAX_TRUSTED_ROOT_BYTES;
 
@@ -20,7 +21,7 @@ pub use window::{Window, WindowError};
 pub(crate) use wire::WireTrustedRoot;
 
 /// Everything that is trusted, parsed on load.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrustedRoot {
     /// Transparency logs for signatures.
     pub logs: Vec<TransparencyLog>,
@@ -209,7 +210,7 @@ impl TrustedRoot {
     /// # Errors
     /// [`TrustedRootError`], by cause.
     pub fn from_json(bytes: &[u8]) -> Result<Self, TrustedRootError> {
-        json::from_slice_capped::<WireTrustedRoot>(bytes, MAX_TRUSTED_ROOT_BYTES)?.try_into()
+        message::read::<WireTrustedRoot>(bytes, MAX_TRUSTED_ROOT_BYTES)?.try_into()
     }
 
     /// The JSON of this trust root, compact. Every `validFor` has its start; `checkpointKeyId` is

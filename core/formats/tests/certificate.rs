@@ -193,31 +193,31 @@ fn constraints_are_exposed_raw() {
 
 #[test]
 fn nesting_and_lengths_bounded() {
-    // Twin: unknown content nested as deep as the cap allows.
+    // Levels of SEQUENCE around nothing, written backwards to stay linear.
     let nest = |levels: usize| {
-        (0..levels).fold(Vec::new(), |inner: Vec<u8>, _| {
-            let length = inner.len();
-            let mut out = vec![0x30];
-            if length < 0x80 {
-                out.push(u8::try_from(length).unwrap());
+        let mut backwards = Vec::new();
+        for _ in 0..levels {
+            let length = backwards.len().to_be_bytes();
+            let used: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
+            if backwards.len() < 0x80 {
+                backwards.push(length[7]);
             } else {
-                let bytes = u32::try_from(length).unwrap().to_be_bytes();
-                let used = bytes.iter().skip_while(|byte| **byte == 0).copied().collect::<Vec<_>>();
-                out.push(0x80 | u8::try_from(used.len()).unwrap());
-                out.extend(used);
+                backwards.extend(used.iter().rev());
+                backwards.push(0x80 | u8::try_from(used.len()).unwrap());
             }
-            out.extend(inner);
-            out
-        })
+            backwards.push(0x30);
+        }
+        backwards.reverse();
+        backwards
     };
     // An issuer is two levels below the certificate; a SET and a SEQUENCE make it a name.
     let with_issuer = |issuer: Vec<u8>| parse(&Forge { issuer, ..Forge::leaf() });
     assert_eq!(
-        with_issuer(nest(14)),
+        with_issuer(nest(22)),
         Err(CertificateError::MalformedName { field: "issuer" }),
         "walked, and refused for what it is"
     );
-    assert_eq!(with_issuer(nest(15)), Err(CertificateError::Der(DerError::TooDeep)));
+    assert_eq!(with_issuer(nest(23)), Err(CertificateError::Der(DerError::TooDeep)));
     assert_eq!(Certificate::from_der(&nest(10_000)), Err(CertificateError::Der(DerError::TooDeep)));
     let bytes = nest(100_000).len();
     assert_eq!(Certificate::from_der(&nest(100_000)), Err(CertificateError::TooLarge { bytes }));
@@ -387,6 +387,7 @@ fn pem_blocks_are_exact() {
     assert!(Certificate::from_pem(&pem).is_ok());
     assert!(Certificate::from_pem(&format!("\n{pem}\n")).is_ok());
     let two = format!("{pem}{pem}");
+    assert_eq!(Certificate::from_pem(&format!("note\n{pem}")), Err(CertificateError::Pem));
     assert_eq!(Certificate::from_pem(&two), Err(CertificateError::Pem));
     assert_eq!(Certificate::chain_from_pem(&two).unwrap().len(), 2);
     assert_eq!(

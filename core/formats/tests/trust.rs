@@ -1,6 +1,8 @@
 //! Trust roots and signing configurations: real ones in, every fault out by its own name.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod mutate;
+
 use formats::json::JsonError;
 use formats::key::{KeyAlgorithm, KeyDetails};
 use formats::signing_config::{
@@ -8,6 +10,8 @@ use formats::signing_config::{
 };
 use formats::trusted_root::{SkipReason, TrustedRoot, TrustedRootError, Window, WindowError};
 use merkle::note::key_id_ed25519;
+use mutate::{at, objects, values, with, without};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const PRODUCTION: &str = include_str!("data/sigstore-production-trusted_root.json");
@@ -22,30 +26,6 @@ fn root(value: &Value) -> Result<TrustedRoot, TrustedRootError> {
 
 fn services(value: &Value) -> Result<SigningConfig, SigningConfigError> {
     SigningConfig::from_json(value.to_string().as_bytes())
-}
-
-fn with(json: &str, pointer: &str, value: Value) -> Value {
-    let mut json: Value = serde_json::from_str(json).unwrap();
-    let (parent, name) = pointer.rsplit_once('/').unwrap();
-    match json.pointer_mut(parent).unwrap() {
-        Value::Object(members) => {
-            members.insert(name.to_owned(), value);
-        }
-        Value::Array(items) => items[name.parse::<usize>().unwrap()] = value,
-        other => panic!("{parent} is {other}"),
-    }
-    json
-}
-
-fn without(json: &str, pointer: &str) -> Value {
-    let mut json: Value = serde_json::from_str(json).unwrap();
-    let (parent, name) = pointer.rsplit_once('/').unwrap();
-    json.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).expect("was there");
-    json
-}
-
-fn at(json: &str, pointer: &str) -> Value {
-    serde_json::from_str::<Value>(json).unwrap().pointer(pointer).unwrap().clone()
 }
 
 #[test]
@@ -290,9 +270,34 @@ fn lists_of_roots_are_capped() {
 }
 
 #[test]
+fn arrays_are_no_messages() {
+    for pointer in objects(PRODUCTION).iter().filter(|pointer| !pointer.is_empty()) {
+        assert!(
+            matches!(
+                root(&with(PRODUCTION, pointer, json!([]))),
+                Err(TrustedRootError::Json(JsonError::Schema { .. }))
+            ),
+            "{pointer}"
+        );
+    }
+    for pointer in objects(LOCAL_SERVICES).iter().filter(|pointer| !pointer.is_empty()) {
+        assert!(
+            matches!(
+                services(&with(LOCAL_SERVICES, pointer, json!([]))),
+                Err(SigningConfigError::Json(JsonError::Schema { .. }))
+            ),
+            "{pointer}"
+        );
+    }
+    assert!(TrustedRoot::from_json(b"[]").is_err());
+    assert!(SigningConfig::from_json(b"[]").is_err());
+    assert!(ClientTrustConfig::from_json(b"[]").is_err());
+}
+
+#[test]
 fn unknown_members_refused_everywhere() {
     for json in [PRODUCTION, LOCAL] {
-        for pointer in objects(&serde_json::from_str(json).unwrap(), String::new()) {
+        for pointer in objects(json) {
             assert!(
                 matches!(
                     root(&with(json, &format!("{pointer}/later"), json!(1))),
@@ -303,7 +308,7 @@ fn unknown_members_refused_everywhere() {
         }
     }
     for json in [PRODUCTION_SERVICES, LOCAL_SERVICES] {
-        for pointer in objects(&serde_json::from_str(json).unwrap(), String::new()) {
+        for pointer in objects(json) {
             assert!(
                 matches!(
                     services(&with(json, &format!("{pointer}/later"), json!(1))),
@@ -319,7 +324,7 @@ fn unknown_members_refused_everywhere() {
 #[test]
 fn root_and_config_parsers_are_total() {
     let odd = [Value::Null, json!(1), json!(-1.5), json!(""), json!("AA=="), json!([]), json!({})];
-    for pointer in values(&serde_json::from_str(PRODUCTION).unwrap(), String::new()) {
+    for pointer in values(PRODUCTION) {
         for value in &odd {
             if let Ok(mut root) = root(&with(PRODUCTION, &pointer, value.clone())) {
                 root.skipped.clear();
@@ -327,7 +332,7 @@ fn root_and_config_parsers_are_total() {
             }
         }
     }
-    for pointer in values(&serde_json::from_str(PRODUCTION_SERVICES).unwrap(), String::new()) {
+    for pointer in values(PRODUCTION_SERVICES) {
         for value in &odd {
             if let Ok(config) = services(&with(PRODUCTION_SERVICES, &pointer, value.clone())) {
                 assert_eq!(SigningConfig::from_json(config.to_json().as_bytes()), Ok(config));
@@ -501,38 +506,50 @@ fn client_trust_configs_hold_both() {
     );
 }
 
-fn objects(value: &Value, pointer: String) -> Vec<String> {
-    let mut found = children(value, &pointer)
-        .into_iter()
-        .flat_map(|(child, pointer)| objects(child, pointer))
-        .collect::<Vec<_>>();
-    if value.is_object() {
-        found.push(pointer);
-    }
-    found
+fn some_services() -> impl Strategy<Value = Vec<Service>> {
+    let end = proptest::option::of(2_000_000_000_i64..4_000_000_000);
+    let one = ("(?s).{1,20}", 1..=u32::MAX, 0..2_000_000_000_i64, end, "(?s).{0,20}").prop_map(
+        |(url, major, start, end, operator)| Service {
+            url,
+            major,
+            window: Window { start, end },
+            operator,
+        },
+    );
+    proptest::collection::vec(one, 1..4)
 }
 
-fn values(value: &Value, pointer: String) -> Vec<String> {
-    let mut found = children(value, &pointer)
-        .into_iter()
-        .flat_map(|(child, pointer)| values(child, pointer))
-        .collect::<Vec<_>>();
-    if !pointer.is_empty() {
-        found.push(pointer);
-    }
-    found
+fn any_selector() -> impl Strategy<Value = Selector> {
+    prop_oneof![Just(Selector::All), Just(Selector::Any), (1..=u32::MAX).prop_map(Selector::Exact)]
 }
 
-fn children<'a>(value: &'a Value, pointer: &str) -> Vec<(&'a Value, String)> {
-    match value {
-        Value::Object(members) => {
-            members.iter().map(|(name, child)| (child, format!("{pointer}/{name}"))).collect()
+proptest! {
+    #[test]
+    fn signing_configs_read_back(
+        ca in some_services(),
+        oidc in some_services(),
+        logs in some_services(),
+        tsas in some_services(),
+        log_selector in any_selector(),
+        tsa_selector in any_selector(),
+    ) {
+        let config = SigningConfig { ca, oidc, logs, tsas, log_selector, tsa_selector };
+        prop_assert_eq!(SigningConfig::from_json(config.to_json().as_bytes()), Ok(config));
+    }
+
+    /// Whatever is chosen was offered, is usable now, and is one of its operator and version.
+    #[test]
+    fn choices_keep_the_rules(services in some_services(), selector in any_selector()) {
+        let now = 1_000_000_000;
+        let supported = services.iter().map(|service| service.major).collect::<Vec<_>>();
+        if let Ok(choice) = select(&services, selector, now, &supported) {
+            prop_assert!(!choice.is_empty());
+            for (index, service) in choice.iter().enumerate() {
+                prop_assert!(service.window.contains(now));
+                prop_assert_eq!(service.major, choice[0].major);
+                let others = choice.iter().skip(index + 1);
+                prop_assert!(others.clone().all(|other| other.operator != service.operator));
+            }
         }
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, child)| (child, format!("{pointer}/{index}")))
-            .collect(),
-        _ => Vec::new(),
     }
 }

@@ -322,3 +322,18 @@ pub(crate) fn to_json<T: Serialize>(shape: &T) -> String {
 
 /// Most hashes in an inclusion proof: the height of a tree of 2⁶³ leaves and one.
 pub(crate) const MAX_PROOF_HASHES: usize = 64;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_past_the_cap_are_counted_unread() {
+        let read = |json: &str| serde_json::from_str::<Capped<u8, 2>>(json).unwrap();
+        assert_eq!(read("[1,2]").into_all().ok(), Some(vec![1, 2]));
+        let long = read(r#"[1,2,"not a number",[]]"#);
+        assert_eq!((long.items.len(), long.total()), (2, 4));
+        assert!(matches!(long.into_all(), Err(TooMany { count: 4, limit: 2 })));
+    }
+}

@@ -1,7 +1,5 @@
 //! Extensions and the typed contents of those that carry meaning here.
 
-use der::Tag;
-
 use super::DerError;
 use super::tlv::{self, Elements};
 use crate::digest::HashAlgorithm;
@@ -78,7 +76,7 @@ pub enum GeneralName {
     /// Any other kind: x400Address, directoryName, ediPartyName, iPAddress, registeredID.
     Other {
         /// The context-specific tag number.
-        number: u32,
+        number: u8,
     },
 }
 
@@ -139,7 +137,7 @@ impl SignatureAlgorithm {
         matches!(self, Self::RsaPkcs1Sha256 | Self::RsaPkcs1Sha384 | Self::RsaPkcs1Sha512)
     }
 
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::EcdsaSha256,
         Self::EcdsaSha384,
         Self::EcdsaSha512,
@@ -151,12 +149,12 @@ impl SignatureAlgorithm {
 }
 
 pub(super) fn basic_constraints(value: &[u8]) -> Result<BasicConstraints, DerError> {
-    let mut fields = Elements::new(tlv::exactly(value, Tag::Sequence)?.value);
-    let ca = match fields.optional(Tag::Boolean)? {
+    let mut fields = Elements::new(tlv::exactly(value, tlv::SEQUENCE)?.value);
+    let ca = match fields.optional(tlv::BOOLEAN)? {
         Some(element) => tlv::boolean(element.value)?,
         None => false,
     };
-    let path_len = match fields.optional(Tag::Integer)? {
+    let path_len = match fields.optional(tlv::INTEGER)? {
         Some(element) => Some(tlv::small_from_content(element.value)?),
         None => None,
     };
@@ -166,7 +164,7 @@ pub(super) fn basic_constraints(value: &[u8]) -> Result<BasicConstraints, DerErr
 }
 
 pub(super) fn key_usage(value: &[u8]) -> Result<KeyUsage, DerError> {
-    let [unused, bits @ ..] = tlv::exactly(value, Tag::BitString)?.value else {
+    let [unused, bits @ ..] = tlv::exactly(value, tlv::BIT_STRING)?.value else {
         return Err(DerError::BadBitString);
     };
     // Nine bits are defined; a named bit list in DER ends in a one (X.690 11.2.2).
@@ -182,7 +180,7 @@ pub(super) fn key_usage(value: &[u8]) -> Result<KeyUsage, DerError> {
 }
 
 pub(super) fn extended_key_usages(value: &[u8]) -> Result<Vec<String>, DerError> {
-    let mut purposes = Elements::new(tlv::document(value, Tag::Sequence)?.value);
+    let mut purposes = Elements::new(tlv::document(value, tlv::SEQUENCE)?.value);
     let mut oids = vec![purposes.oid()?];
     while !purposes.is_empty() {
         oids.push(purposes.oid()?);
@@ -191,11 +189,11 @@ pub(super) fn extended_key_usages(value: &[u8]) -> Result<Vec<String>, DerError>
 }
 
 pub(super) fn subject_key_id(value: &[u8]) -> Result<Vec<u8>, DerError> {
-    Ok(tlv::exactly(value, Tag::OctetString)?.value.to_vec())
+    Ok(tlv::exactly(value, tlv::OCTET_STRING)?.value.to_vec())
 }
 
 pub(super) fn authority_key_id(value: &[u8]) -> Result<Option<Vec<u8>>, DerError> {
-    let mut fields = Elements::new(tlv::document(value, Tag::Sequence)?.value);
+    let mut fields = Elements::new(tlv::document(value, tlv::SEQUENCE)?.value);
     let key = fields.optional(tlv::context(0))?;
     // The issuer's own issuer and serial number are not used to build paths here.
     fields.optional(tlv::context_constructed(1))?;
@@ -205,7 +203,7 @@ pub(super) fn authority_key_id(value: &[u8]) -> Result<Option<Vec<u8>>, DerError
 }
 
 pub(super) fn general_names(value: &[u8]) -> Result<Vec<GeneralName>, DerError> {
-    let mut names = Elements::new(tlv::document(value, Tag::Sequence)?.value);
+    let mut names = Elements::new(tlv::document(value, tlv::SEQUENCE)?.value);
     let mut found = vec![general_name(names.next()?)?];
     while !names.is_empty() {
         found.push(general_name(names.next()?)?);
@@ -214,23 +212,19 @@ pub(super) fn general_names(value: &[u8]) -> Result<Vec<GeneralName>, DerError> 
 }
 
 fn general_name(element: tlv::Tlv<'_>) -> Result<GeneralName, DerError> {
-    let Tag::ContextSpecific { constructed, number } = element.tag else {
-        return Err(DerError::UnexpectedElement);
-    };
-    match (number.0, constructed) {
-        (0, true) => {
+    match element.tag {
+        OTHER_NAME => {
             let mut parts = Elements::new(element.value);
             let oid = parts.oid()?;
             let value = parts.expect(tlv::context_constructed(0))?.value.to_vec();
             parts.finish()?;
             Ok(GeneralName::OtherName { oid, value })
         }
-        (1, false) => ascii(element.value).map(GeneralName::Email),
-        (2, false) => ascii(element.value).map(GeneralName::Dns),
-        (6, false) => ascii(element.value).map(GeneralName::Uri),
-        (number @ (3 | 4 | 5), true) | (number @ (7 | 8), false) => {
-            Ok(GeneralName::Other { number })
-        }
+        EMAIL => ascii(element.value).map(GeneralName::Email),
+        DNS => ascii(element.value).map(GeneralName::Dns),
+        URI => ascii(element.value).map(GeneralName::Uri),
+        // x400Address, directoryName and ediPartyName; iPAddress and registeredID.
+        0xa3..=0xa5 | 0x87..=0x88 => Ok(GeneralName::Other { number: element.tag & 0x1f }),
         _ => Err(DerError::UnexpectedElement),
     }
 }
@@ -242,3 +236,8 @@ fn ascii(content: &[u8]) -> Result<String, DerError> {
         _ => Err(DerError::BadString),
     }
 }
+
+const OTHER_NAME: u8 = tlv::context_constructed(0);
+const EMAIL: u8 = tlv::context(1);
+const DNS: u8 = tlv::context(2);
+const URI: u8 = tlv::context(6);

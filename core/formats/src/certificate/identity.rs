@@ -1,7 +1,6 @@
 //! The identity in a signing certificate: one subject alternative name and Fulcio's extensions
 //! (fulcio docs/oid-info.md).
 
-use der::Tag;
 use thiserror::Error;
 
 use super::extension::GeneralName;
@@ -153,7 +152,7 @@ fn is_visible_ascii(name: &str) -> bool {
 }
 
 fn utf8_string(der: &[u8]) -> Result<&str, DerError> {
-    let content = tlv::exactly(der, Tag::Utf8String)?.value;
+    let content = tlv::exactly(der, tlv::UTF8_STRING)?.value;
     std::str::from_utf8(content).map_err(|_| DerError::BadString)
 }
 

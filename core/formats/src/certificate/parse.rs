@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use der::Tag;
-
 use super::extension::{self, Extension, SignatureAlgorithm};
 use super::tlv::{self, Elements};
 use super::{Certificate, CertificateError, DerError, oid, time};
@@ -13,23 +11,23 @@ pub(super) fn certificate(der: &[u8]) -> Result<Certificate, CertificateError> {
     if der.len() > MAX_CERTIFICATE_BYTES {
         return Err(CertificateError::TooLarge { bytes: der.len() });
     }
-    let mut outer = Elements::new(tlv::document(der, Tag::Sequence)?.value);
-    let tbs = outer.expect(Tag::Sequence)?;
-    let algorithm = outer.expect(Tag::Sequence)?;
+    let mut outer = Elements::new(tlv::document(der, tlv::SEQUENCE)?.value);
+    let tbs = outer.expect(tlv::SEQUENCE)?;
+    let algorithm = outer.expect(tlv::SEQUENCE)?;
     let signature = outer.whole_bits()?;
     outer.finish()?;
 
     let mut fields = Elements::new(tbs.value);
     version_3(&mut fields)?;
     let serial = fields.unsigned()?;
-    let inner_algorithm = fields.expect(Tag::Sequence)?;
+    let inner_algorithm = fields.expect(tlv::SEQUENCE)?;
     let issuer = name(&mut fields, "issuer")?;
     let mut validity = fields.sequence()?;
     let not_before = instant(&mut validity)?;
     let not_after = instant(&mut validity)?;
     validity.finish()?;
     let subject = name(&mut fields, "subject")?;
-    let spki = fields.expect(Tag::Sequence)?;
+    let spki = fields.expect(tlv::SEQUENCE)?;
     // The unique identifiers [1] and [2] must not be issued (RFC 5280 section 4.1.2.8).
     let extensions = extensions(&mut fields)?;
     fields.finish()?;
@@ -48,7 +46,11 @@ pub(super) fn certificate(der: &[u8]) -> Result<Certificate, CertificateError> {
         signature_algorithm: signature_algorithm(algorithm.value)?,
         not_before,
         not_after,
-        basic_constraints: known(&extensions, oid::BASIC_CONSTRAINTS, extension::basic_constraints)?,
+        basic_constraints: known(
+            &extensions,
+            oid::BASIC_CONSTRAINTS,
+            extension::basic_constraints,
+        )?,
         key_usage: known(&extensions, oid::KEY_USAGE, extension::key_usage)?,
         extended_key_usages: known(
             &extensions,
@@ -70,11 +72,8 @@ fn version_3(fields: &mut Elements<'_>) -> Result<(), CertificateError> {
     }
 }
 
-fn name<'a>(
-    fields: &mut Elements<'a>,
-    field: &'static str,
-) -> Result<&'a [u8], CertificateError> {
-    let name = fields.expect(Tag::Sequence)?;
+fn name<'a>(fields: &mut Elements<'a>, field: &'static str) -> Result<&'a [u8], CertificateError> {
+    let name = fields.expect(tlv::SEQUENCE)?;
     check_name(name.value).map_err(|_| CertificateError::MalformedName { field })?;
     Ok(name.raw)
 }
@@ -83,7 +82,7 @@ fn name<'a>(
 fn check_name(content: &[u8]) -> Result<(), DerError> {
     let mut sets = Elements::new(content);
     while !sets.is_empty() {
-        let mut set = Elements::new(sets.expect(Tag::Set)?.value);
+        let mut set = Elements::new(sets.expect(tlv::SET)?.value);
         loop {
             let mut attribute = set.sequence()?;
             attribute.oid()?;
@@ -100,8 +99,8 @@ fn check_name(content: &[u8]) -> Result<(), DerError> {
 fn instant(validity: &mut Elements<'_>) -> Result<i64, DerError> {
     let element = validity.next()?;
     match element.tag {
-        Tag::UtcTime => time::utc_time(element.value),
-        Tag::GeneralizedTime => time::generalized_time(element.value),
+        tlv::UTC_TIME => time::utc_time(element.value),
+        tlv::GENERALIZED_TIME => time::generalized_time(element.value),
         _ => Err(DerError::UnexpectedElement),
     }
 }
@@ -110,17 +109,17 @@ fn extensions(fields: &mut Elements<'_>) -> Result<Vec<Extension>, CertificateEr
     let Some(wrapper) = fields.optional(tlv::context_constructed(3))? else {
         return Ok(Vec::new());
     };
-    let mut list = Elements::new(tlv::exactly(wrapper.value, Tag::Sequence)?.value);
+    let mut list = Elements::new(tlv::exactly(wrapper.value, tlv::SEQUENCE)?.value);
     let mut found: Vec<Extension> = Vec::with_capacity(16);
     while !list.is_empty() {
         let mut parts = list.sequence()?;
         let oid = parts.oid()?;
         // An explicit FALSE is not DER, but old authorities wrote it and it hides nothing.
-        let critical = match parts.optional(Tag::Boolean)? {
+        let critical = match parts.optional(tlv::BOOLEAN)? {
             Some(element) => tlv::boolean(element.value)?,
             None => false,
         };
-        let value = parts.expect(Tag::OctetString)?.value.to_vec();
+        let value = parts.expect(tlv::OCTET_STRING)?.value.to_vec();
         parts.finish()?;
         if found.iter().any(|earlier| earlier.oid == oid) {
             return Err(CertificateError::DuplicateExtension { oid });
@@ -142,7 +141,7 @@ fn signature_algorithm(identifier: &[u8]) -> Result<SignatureAlgorithm, Certific
     let Some(algorithm) = SignatureAlgorithm::from_oid(&oid) else {
         return Err(CertificateError::UnsupportedSignatureAlgorithm { oid });
     };
-    let null = parts.optional(Tag::Null)?;
+    let null = parts.optional(tlv::NULL)?;
     let fits = null.map(|null| null.value.is_empty()).unwrap_or(true)
         && null.is_some() == algorithm.has_null_parameters()
         && parts.is_empty();

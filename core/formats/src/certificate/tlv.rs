@@ -1,10 +1,10 @@
 //! Strict DER tag-length-value reading and writing, the layer under every ASN.1 structure here.
 //!
-//! Headers are decoded by the `der` crate (definite, minimal lengths only). What it leaves open is
-//! closed here: one depth pass over a whole document before anything is read from it, canonical
-//! OID arcs, canonical integers, and no trailing bytes.
+//! What a general decoder leaves to its caller is closed here: one depth pass over a whole document
+//! before anything is read from it, canonical OID arcs and integers, and no trailing bytes. The
+//! server reads one certificate per log entry, so an element costs no allocation; a property test
+//! holds the header rules against those of the `der` crate.
 
-use der::{Decode, ErrorKind, Header, Reader as _, SliceReader, Tag, TagNumber};
 use thiserror::Error;
 
 use crate::limits::{MAX_DER_DEPTH, MAX_OID_ARCS};
@@ -53,7 +53,8 @@ pub enum DerError {
 /// One element: its tag, its content and the whole encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tlv<'a> {
-    pub(crate) tag: Tag,
+    /// The identifier byte.
+    pub(crate) tag: u8,
     pub(crate) value: &'a [u8],
     pub(crate) raw: &'a [u8],
 }
@@ -73,9 +74,9 @@ impl<'a> Elements<'a> {
         self.rest.is_empty()
     }
 
-    pub(crate) fn peek(&self) -> Option<Tag> {
-        let mut reader = SliceReader::new(self.rest).ok()?;
-        Tag::decode(&mut reader).ok()
+    /// The identifier byte of the next element.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
     }
 
     pub(crate) fn next(&mut self) -> Result<Tlv<'a>, DerError> {
@@ -85,39 +86,39 @@ impl<'a> Elements<'a> {
     }
 
     /// The next element, which must have this tag.
-    pub(crate) fn expect(&mut self, tag: Tag) -> Result<Tlv<'a>, DerError> {
+    pub(crate) fn expect(&mut self, tag: u8) -> Result<Tlv<'a>, DerError> {
         let element = self.next()?;
         if element.tag == tag { Ok(element) } else { Err(DerError::UnexpectedElement) }
     }
 
     /// The next element if it has this tag; nothing is consumed otherwise.
-    pub(crate) fn optional(&mut self, tag: Tag) -> Result<Option<Tlv<'a>>, DerError> {
+    pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Tlv<'a>>, DerError> {
         if self.peek() == Some(tag) { self.next().map(Some) } else { Ok(None) }
     }
 
     pub(crate) fn sequence(&mut self) -> Result<Elements<'a>, DerError> {
-        Ok(Self::new(self.expect(Tag::Sequence)?.value))
+        Ok(Self::new(self.expect(SEQUENCE)?.value))
     }
 
     pub(crate) fn oid(&mut self) -> Result<String, DerError> {
-        oid_to_string(self.expect(Tag::ObjectIdentifier)?.value)
+        oid_to_string(self.expect(OBJECT_IDENTIFIER)?.value)
     }
 
     /// Content of a non-negative INTEGER in canonical form (a leading zero byte is kept).
     pub(crate) fn unsigned(&mut self) -> Result<&'a [u8], DerError> {
-        let content = self.expect(Tag::Integer)?.value;
+        let content = self.expect(INTEGER)?.value;
         check_unsigned(content)?;
         Ok(content)
     }
 
     /// A non-negative INTEGER that fits.
     pub(crate) fn small(&mut self) -> Result<u64, DerError> {
-        small_from_content(self.expect(Tag::Integer)?.value)
+        small_from_content(self.expect(INTEGER)?.value)
     }
 
     /// Content of a BIT STRING of whole bytes.
     pub(crate) fn whole_bits(&mut self) -> Result<&'a [u8], DerError> {
-        match self.expect(Tag::BitString)?.value.split_first() {
+        match self.expect(BIT_STRING)?.value.split_first() {
             Some((0, bytes)) => Ok(bytes),
             _ => Err(DerError::BadBitString),
         }
@@ -129,13 +130,14 @@ impl<'a> Elements<'a> {
 }
 
 /// The one element that fills `der` exactly, with this tag, after the depth pass over all of it.
-pub(crate) fn document(der: &[u8], tag: Tag) -> Result<Tlv<'_>, DerError> {
+pub(crate) fn document(der: &[u8], tag: u8) -> Result<Tlv<'_>, DerError> {
+    let element = exactly(der, tag)?;
     check_depth(der)?;
-    exactly(der, tag)
+    Ok(element)
 }
 
 /// The one element that fills `der` exactly, with this tag.
-pub(crate) fn exactly(der: &[u8], tag: Tag) -> Result<Tlv<'_>, DerError> {
+pub(crate) fn exactly(der: &[u8], tag: u8) -> Result<Tlv<'_>, DerError> {
     let mut elements = Elements::new(der);
     let element = elements.expect(tag)?;
     elements.finish()?;
@@ -155,7 +157,7 @@ fn check_depth(der: &[u8]) -> Result<(), DerError> {
             rest = open.get(depth).copied().unwrap_or_default();
         }
         let (element, after) = split(rest)?;
-        if element.tag.is_constructed() {
+        if is_constructed(element.tag) {
             *open.get_mut(depth).ok_or(DerError::TooDeep)? = after;
             depth += 1;
             rest = element.value;
@@ -165,35 +167,56 @@ fn check_depth(der: &[u8]) -> Result<(), DerError> {
     }
 }
 
+/// The first element of `bytes`, and what follows it (X.690 sections 8.1 and 10.1).
 fn split(bytes: &[u8]) -> Result<(Tlv<'_>, &[u8]), DerError> {
-    let mut reader = SliceReader::new(bytes).map_err(|_| DerError::BadLength)?;
-    let header = Header::decode(&mut reader).map_err(|error| header_error(error.kind()))?;
-    let value = reader.read_slice(header.length()).map_err(|_| DerError::Truncated)?;
-    let end = usize::try_from(reader.position()).map_err(|_| DerError::BadLength)?;
-    let (raw, rest) = bytes.split_at_checked(end).ok_or(DerError::Truncated)?;
-    Ok((Tlv { tag: header.tag(), value, raw }, rest))
+    let [tag, first, after @ ..] = bytes else {
+        // A bad identifier is told even when nothing follows it.
+        return Err(bytes.first().map_or(Ok(()), |tag| check_tag(*tag)).err().unwrap_or(DerError::Truncated));
+    };
+    check_tag(*tag)?;
+    let (length, content) = match first {
+        0..=0x7f => (usize::from(*first), after),
+        // Up to four bytes of length: nothing this crate reads comes near 4 GiB.
+        0x81..=0x84 => {
+            let (digits, content) =
+                after.split_at_checked(usize::from(first & 0x7f)).ok_or(DerError::Truncated)?;
+            let length = digits.iter().fold(0_u64, |value, byte| (value << 8) | u64::from(*byte));
+            let minimal = length > 0x7f && digits.first() != Some(&0);
+            let length = usize::try_from(length).ok().filter(|_| minimal);
+            (length.ok_or(DerError::BadLength)?, content)
+        }
+        _ => return Err(DerError::BadLength),
+    };
+    let (value, rest) = content.split_at_checked(length).ok_or(DerError::Truncated)?;
+    let raw = bytes.get(..bytes.len() - rest.len()).ok_or(DerError::Truncated)?;
+    Ok((Tlv { tag: *tag, value, raw }, rest))
 }
 
-fn header_error(kind: ErrorKind) -> DerError {
-    match kind {
-        ErrorKind::Incomplete { .. } => DerError::Truncated,
-        ErrorKind::TagUnknown { .. }
-        | ErrorKind::TagNumberInvalid
-        | ErrorKind::TagModeUnknown
-        | ErrorKind::TagUnexpected { .. }
-        | ErrorKind::Noncanonical { .. } => DerError::BadTag,
-        _ => DerError::BadLength,
-    }
+/// Universal types must be ones we know, primitive or constructed as DER has them (strings are
+/// never in pieces). Numbers above 30, which take more bytes, occur in nothing we read.
+fn check_tag(tag: u8) -> Result<(), DerError> {
+    let known = match tag {
+        BOOLEAN | INTEGER | BIT_STRING | OCTET_STRING | NULL | OBJECT_IDENTIFIER | SEQUENCE | SET => true,
+        // REAL, ENUMERATED, UTF8String, RELATIVE-OID, and the older strings and times.
+        0x09 | 0x0a | 0x0c | 0x0d | 0x12..=0x18 | 0x1a..=0x1c | 0x1e => true,
+        0x00..=0x3f => false,
+        _ => tag & NUMBER != NUMBER,
+    };
+    if known { Ok(()) } else { Err(DerError::BadTag) }
+}
+
+fn is_constructed(tag: u8) -> bool {
+    tag & CONSTRUCTED != 0
 }
 
 /// A primitive context-specific tag, `[number] IMPLICIT` over a primitive type.
-pub(crate) const fn context(number: u32) -> Tag {
-    Tag::ContextSpecific { constructed: false, number: TagNumber(number) }
+pub(crate) const fn context(number: u8) -> u8 {
+    0x80 | number
 }
 
 /// A constructed context-specific tag: `[number] EXPLICIT`, or IMPLICIT over a constructed type.
-pub(crate) const fn context_constructed(number: u32) -> Tag {
-    Tag::ContextSpecific { constructed: true, number: TagNumber(number) }
+pub(crate) const fn context_constructed(number: u8) -> u8 {
+    0xa0 | number
 }
 
 /// Checks that INTEGER content is canonical and not negative.
@@ -368,5 +391,146 @@ pub(crate) const UTC_TIME: u8 = 0x17;
 pub(crate) const GENERALIZED_TIME: u8 = 0x18;
 pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
-/// Constructed context-specific `[0]`; add the number for others.
-pub(crate) const CONTEXT_CONSTRUCTED: u8 = 0xa0;
+const CONSTRUCTED: u8 = 0x20;
+const NUMBER: u8 = 0x1f;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::certificate::oid;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lengths_are_minimal_both_ways() {
+        for (size, header) in [
+            (0, &[4, 0][..]),
+            (127, &[4, 127]),
+            (128, &[4, 0x81, 128]),
+            (255, &[4, 0x81, 255]),
+            (256, &[4, 0x82, 1, 0]),
+            (65_536, &[4, 0x83, 1, 0, 0]),
+        ] {
+            let der = write(OCTET_STRING, &[&vec![9; size]]);
+            assert!(der.starts_with(header) && der.len() == header.len() + size);
+            assert_eq!(exactly(&der, OCTET_STRING).unwrap().value, vec![9; size]);
+        }
+        assert_eq!(exactly(&[4, 0x81, 1, 9], OCTET_STRING), Err(DerError::BadLength));
+        assert_eq!(exactly(&[4, 0x82, 0, 0x80], OCTET_STRING), Err(DerError::BadLength));
+        assert_eq!(exactly(&[0x30, 0x80, 0, 0], SEQUENCE), Err(DerError::BadLength));
+        assert_eq!(exactly(&[4, 2, 9], OCTET_STRING), Err(DerError::Truncated));
+        assert_eq!(exactly(&[4], OCTET_STRING), Err(DerError::Truncated));
+        assert_eq!(exactly(&[4, 0, 9], OCTET_STRING), Err(DerError::TrailingBytes));
+        assert_eq!(exactly(&[2, 1, 9], OCTET_STRING), Err(DerError::UnexpectedElement));
+        assert_eq!(exactly(&[0x24, 0], OCTET_STRING), Err(DerError::BadTag), "constructed");
+        assert_eq!(exactly(&[0x10, 0], SEQUENCE), Err(DerError::BadTag), "primitive");
+    }
+
+    #[test]
+    fn integers_are_canonical() {
+        assert_eq!(check_unsigned(&[0]), Ok(()));
+        assert_eq!(check_unsigned(&[0, 0x80]), Ok(()));
+        assert_eq!(check_canonical(&[0xff]), Ok(()));
+        assert_eq!(check_canonical(&[0xff, 0x7f]), Ok(()));
+        for padded in [&[][..], &[0, 0], &[0, 0x7f], &[0xff, 0x80], &[0xff, 0xff]] {
+            assert_eq!(check_canonical(padded), Err(DerError::BadInteger), "{padded:?}");
+        }
+        assert_eq!(check_unsigned(&[0x80]), Err(DerError::BadInteger));
+        assert_eq!(
+            small_from_content(&[0x7f, 255, 255, 255, 255, 255, 255, 255]),
+            Ok(i64::MAX.unsigned_abs())
+        );
+        assert_eq!(small_from_content(&[1; 9]), Err(DerError::BadInteger));
+    }
+
+    #[test]
+    fn booleans_are_canonical() {
+        assert_eq!(boolean(&[0]), Ok(false));
+        assert_eq!(boolean(&[0xff]), Ok(true));
+        assert_eq!(boolean(&[1]), Err(DerError::BadBoolean));
+        assert_eq!(boolean(&[]), Err(DerError::BadBoolean));
+    }
+
+    #[test]
+    fn oids_are_canonical() {
+        // Examples of X.690 8.19.5 and RFC 5280 Annex A.
+        for (text, content) in [
+            ("2.999.3", &[0x88, 0x37, 3][..]),
+            ("2.100.3", &[0x81, 0x34, 3]),
+            ("1.2.840.113549", &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d]),
+            ("0.39", &[39]),
+            ("1.0", &[40]),
+            ("2.0", &[80]),
+            ("2.5.29.17", &[0x55, 0x1d, 0x11]),
+        ] {
+            assert_eq!(oid_to_string(content).as_deref(), Ok(text));
+            assert_eq!(oid_from_str(text).as_deref(), Ok(content));
+        }
+        let wide = [0xff; 12];
+        for bad in [&[][..], &[0x80, 1], &[0x2a, 0x80, 1], &[0x2a, 0x86], &wide, &[1; 32]] {
+            assert_eq!(oid_to_string(bad), Err(DerError::BadOid), "{bad:?}");
+        }
+        assert!(oid_to_string(&[1; 31]).is_ok(), "32 arcs");
+        for bad in ["", "1", "1.", ".1", "1..2", "3.1", "1.40", "01.2", "1.+2", "1.2 ", "1.-2"] {
+            assert_eq!(oid_from_str(bad), Err(DerError::BadOid), "{bad}");
+        }
+        assert_eq!(oid_from_str("2.18446744073709551615"), Err(DerError::BadOid));
+        assert!(oid_from_str(&["1"; 32].join(".")).is_ok());
+        assert_eq!(oid_from_str(&["1"; 33].join(".")), Err(DerError::BadOid));
+    }
+
+    #[test]
+    fn our_own_identifiers_are_identifiers() {
+        use crate::certificate::SignatureAlgorithm;
+        use crate::digest::HashAlgorithm;
+        let constants = [oid::FULCIO_OTHER_NAME, oid::SCT_LIST, oid::EKU_TIME_STAMPING];
+        let hashes = HashAlgorithm::ALL.map(HashAlgorithm::oid);
+        for text in constants.into_iter().chain(hashes) {
+            assert_eq!(oid_to_string(&oid_from_str(text).unwrap()).as_deref(), Ok(text));
+        }
+        for algorithm in SignatureAlgorithm::ALL {
+            assert!(oid_from_str(algorithm.oid()).is_ok());
+        }
+        for text in crate::timestamp::WRITTEN_OIDS {
+            assert!(oid_from_str(text).is_ok());
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded_without_recursion() {
+        let nest =
+            |levels: usize| (0..levels).fold(Vec::new(), |inner, _| write(SEQUENCE, &[&inner]));
+        assert!(document(&nest(MAX_DER_DEPTH), SEQUENCE).is_ok());
+        assert_eq!(document(&nest(MAX_DER_DEPTH + 1), SEQUENCE), Err(DerError::TooDeep));
+        // Many siblings are no depth.
+        let wide = write(SEQUENCE, &[&nest(MAX_DER_DEPTH - 1), &nest(3), &nest(MAX_DER_DEPTH - 1)]);
+        assert!(document(&wide, SEQUENCE).is_ok());
+        // A broken element anywhere is found by the pass, read or not.
+        let broken = write(SEQUENCE, &[&write(SEQUENCE, &[&[4, 0x81, 1, 9]])]);
+        assert_eq!(document(&broken, SEQUENCE), Err(DerError::BadLength));
+    }
+
+    proptest! {
+        #[test]
+        fn oids_read_back(content in prop::collection::vec(any::<u8>(), 0..30)) {
+            if let Ok(text) = oid_to_string(&content) {
+                prop_assert_eq!(oid_from_str(&text), Ok(content));
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read(parts in prop::collection::vec(
+            prop::collection::vec(any::<u8>(), 0..200), 0..4,
+        )) {
+            let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+            let der = write(OCTET_STRING, &parts);
+            prop_assert_eq!(exactly(&der, OCTET_STRING).unwrap().value, parts.concat());
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let _ = document(&bytes, SEQUENCE);
+            let _ = check_depth(&bytes);
+        }
+    }
+}

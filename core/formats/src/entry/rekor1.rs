@@ -122,7 +122,7 @@ fn pem(field: &'static str, text: &str) -> Result<EntryVerifier, EntryError> {
 }
 
 /// The same, but for the line feed at the end, which may be missing: `intoto` bodies keep the PEM
-/// as the client sent it, and sigstore-js 1 sent it without (npm provenance of 2023).
+/// as the client sent it, and npm's provenance of 2023 came without.
 fn any_pem(field: &'static str, text: &str) -> Result<(Vec<u8>, EntryVerifier), EntryError> {
     let pem = base64(field, text)?;
     let fault = || EntryError::Pem { field };

@@ -95,7 +95,9 @@ fn write_string(text: &str, out: &mut Vec<u8>) {
             0x00..=0x1f => {
                 out.extend_from_slice(b"\\u00");
                 out.push(b'0' + (byte >> 4));
-                out.push(b"0123456789abcdef".get(usize::from(byte & 0x0f)).copied().unwrap_or(b'0'));
+                out.push(
+                    b"0123456789abcdef".get(usize::from(byte & 0x0f)).copied().unwrap_or(b'0'),
+                );
             }
             _ => out.push(byte),
         }

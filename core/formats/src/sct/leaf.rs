@@ -109,11 +109,7 @@ pub fn parse_leaf_index_extension(extensions: &[u8]) -> Result<u64, SctError> {
     index.ok_or(SctError::NoLeafIndex)
 }
 
-fn push_long_vector(
-    out: &mut Vec<u8>,
-    bytes: &[u8],
-    field: &'static str,
-) -> Result<(), SctError> {
+fn push_long_vector(out: &mut Vec<u8>, bytes: &[u8], field: &'static str) -> Result<(), SctError> {
     let length = u32::try_from(bytes.len()).map_err(|_| SctError::TooLong { field })?;
     let [0, length @ ..] = length.to_be_bytes() else { return Err(SctError::TooLong { field }) };
     out.extend_from_slice(&length);

@@ -1,7 +1,5 @@
 //! The precertificate's signed part, recovered from a certificate.
 
-use der::Tag;
-
 use super::SctError;
 use crate::certificate::tlv::{self, Elements};
 use crate::certificate::{Certificate, oid};
@@ -16,12 +14,12 @@ use crate::certificate::{Certificate, oid};
 /// # Errors
 /// [`SctError::Der`] if the certificate's structure cannot be walked, which parsing excludes.
 pub fn precert_tbs(certificate: &Certificate) -> Result<Vec<u8>, SctError> {
-    let tbs = tlv::exactly(certificate.tbs(), Tag::Sequence)?;
+    let tbs = tlv::exactly(certificate.tbs(), tlv::SEQUENCE)?;
     let mut fields = Elements::new(tbs.value);
     let mut content = Vec::with_capacity(tbs.value.len());
     while !fields.is_empty() {
         let field = fields.next()?;
-        if field.tag == tlv::context_constructed(EXTENSIONS.into()) {
+        if field.tag == EXTENSIONS {
             content.extend_from_slice(&spliced(field.value)?);
         } else {
             content.extend_from_slice(field.raw);
@@ -45,12 +43,12 @@ pub fn is_precertificate(certificate: &Certificate) -> Result<bool, SctError> {
 /// The `[3]` field again without the two extensions; nothing if no extension is left, because
 /// Extensions holds at least one (RFC 5280 section 4.1).
 fn spliced(wrapped: &[u8]) -> Result<Vec<u8>, SctError> {
-    let mut list = Elements::new(tlv::exactly(wrapped, Tag::Sequence)?.value);
+    let mut list = Elements::new(tlv::exactly(wrapped, tlv::SEQUENCE)?.value);
     let mut kept: Vec<&[u8]> = Vec::with_capacity(24);
     while !list.is_empty() {
-        let extension = list.expect(Tag::Sequence)?;
-        let oid = Elements::new(extension.value).oid()?;
-        if oid != oid::SCT_LIST && oid != oid::PRECERT_POISON {
+        let extension = list.expect(tlv::SEQUENCE)?;
+        let oid = Elements::new(extension.value).expect(tlv::OBJECT_IDENTIFIER)?.value;
+        if oid != SCT_LIST && oid != POISON {
             kept.push(extension.raw);
         }
     }
@@ -58,8 +56,12 @@ fn spliced(wrapped: &[u8]) -> Result<Vec<u8>, SctError> {
         return Ok(Vec::new());
     }
     let sequence = tlv::write(tlv::SEQUENCE, &kept);
-    Ok(tlv::write(tlv::CONTEXT_CONSTRUCTED + EXTENSIONS, &[&sequence]))
+    Ok(tlv::write(EXTENSIONS, &[&sequence]))
 }
 
-const EXTENSIONS: u8 = 3;
+/// `[3]` of TBSCertificate.
+const EXTENSIONS: u8 = tlv::context_constructed(3);
+/// 1.3.6.1.4.1.11129.2.4.2 and .3 as OBJECT IDENTIFIER content.
+const SCT_LIST: &[u8] = &[0x2b, 6, 1, 4, 1, 0xd6, 0x79, 2, 4, 2];
+const POISON: &[u8] = &[0x2b, 6, 1, 4, 1, 0xd6, 0x79, 2, 4, 3];
 const DER_NULL: &[u8] = &[0x05, 0x00];

@@ -87,7 +87,7 @@ fn tst_info(template: &TokenTemplate<'_>, gen_time: &[u8]) -> Result<Vec<u8>, De
     let nonce = request.nonce.as_ref().map(|nonce| tlv::write(tlv::INTEGER, &[nonce]));
     // GeneralName directoryName [4] is a CHOICE inside, so both tags are explicit.
     let directory = tlv::write(DIRECTORY_NAME, &[template.signer.subject_dn()]);
-    let tsa = tlv::write(tlv::CONTEXT_CONSTRUCTED, &[&directory]);
+    let tsa = tlv::write(EXPLICIT_0, &[&directory]);
     Ok(tlv::write(
         tlv::SEQUENCE,
         &[
@@ -147,7 +147,7 @@ fn signer_info(
     let signer = template.signer;
     let serial = tlv::write(tlv::INTEGER, &[signer.serial()]);
     let id = tlv::write(tlv::SEQUENCE, &[signer.issuer_dn(), &serial]);
-    let attributes = tlv::write(tlv::CONTEXT_CONSTRUCTED, &[attributes]);
+    let attributes = tlv::write(EXPLICIT_0, &[attributes]);
     let oid = tlv::oid_element(template.signature_algorithm.oid());
     let null: &[u8] = if template.signature_algorithm.has_null_parameters() { NULL } else { &[] };
     let algorithm = tlv::write(tlv::SEQUENCE, &[&oid, null]);
@@ -166,18 +166,16 @@ fn content_info(
 ) -> Vec<u8> {
     let algorithms = tlv::write(tlv::SET, &[&hash_identifier(hash)]);
     let content = tlv::write(tlv::OCTET_STRING, &[tst_info]);
-    let content = tlv::write(tlv::CONTEXT_CONSTRUCTED, &[&content]);
+    let content = tlv::write(EXPLICIT_0, &[&content]);
     let content = tlv::write(tlv::SEQUENCE, &[&tlv::oid_element(TST_INFO), &content]);
     let mut bag: Vec<&[u8]> = template.certificates.iter().map(Certificate::der).collect();
     bag.sort_unstable();
     let certificates =
-        if bag.is_empty() { Vec::new() } else { tlv::write(tlv::CONTEXT_CONSTRUCTED, &bag) };
+        if bag.is_empty() { Vec::new() } else { tlv::write(EXPLICIT_0, &bag) };
     let signers = tlv::write(tlv::SET, &[signer_info]);
-    let signed = tlv::write(
-        tlv::SEQUENCE,
-        &[VERSION_3, &algorithms, &content, &certificates, &signers],
-    );
-    let wrapped = tlv::write(tlv::CONTEXT_CONSTRUCTED, &[&signed]);
+    let signed =
+        tlv::write(tlv::SEQUENCE, &[VERSION_3, &algorithms, &content, &certificates, &signers]);
+    let wrapped = tlv::write(EXPLICIT_0, &[&signed]);
     tlv::write(tlv::SEQUENCE, &[&tlv::oid_element(SIGNED_DATA), &wrapped])
 }
 
@@ -209,4 +207,5 @@ fn month_to_second(time: OffsetDateTime) -> String {
 const VERSION_1: &[u8] = &[tlv::INTEGER, 1, 1];
 const VERSION_3: &[u8] = &[tlv::INTEGER, 1, 3];
 const NULL: &[u8] = &[tlv::NULL, 0];
-const DIRECTORY_NAME: u8 = tlv::CONTEXT_CONSTRUCTED + 4;
+const EXPLICIT_0: u8 = tlv::context_constructed(0);
+const DIRECTORY_NAME: u8 = tlv::context_constructed(4);

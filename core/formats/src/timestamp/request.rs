@@ -1,6 +1,5 @@
 //! TimeStampReq (RFC 3161 section 2.4.1).
 
-use der::Tag;
 use thiserror::Error;
 
 use super::{ImprintFault, PkiFailure, message_imprint};
@@ -126,18 +125,19 @@ impl TimestampRequest {
         if der.len() > MAX_TIMESTAMP_REQUEST_BYTES {
             return Err(RequestError::TooLarge { bytes: der.len() });
         }
-        let mut fields = Elements::new(tlv::document(der, Tag::Sequence)?.value);
+        let mut fields = Elements::new(tlv::document(der, tlv::SEQUENCE)?.value);
         let version = fields.small()?;
         if version != 1 {
             return Err(RequestError::UnknownVersion { version });
         }
         let (imprint, algorithm) = message_imprint(&mut fields)?;
-        let policy = match fields.optional(Tag::ObjectIdentifier)? {
+        let policy = match fields.optional(tlv::OBJECT_IDENTIFIER)? {
             Some(element) => Some(tlv::oid_to_string(element.value)?),
             None => None,
         };
-        let nonce = fields.optional(Tag::Integer)?.map(|element| nonce(element.value)).transpose()?;
-        let cert_req = match fields.optional(Tag::Boolean)? {
+        let nonce =
+            fields.optional(tlv::INTEGER)?.map(|element| nonce(element.value)).transpose()?;
+        let cert_req = match fields.optional(tlv::BOOLEAN)? {
             Some(element) => tlv::boolean(element.value)?,
             None => false,
         };

@@ -1,7 +1,5 @@
 //! TimeStampResp around a token, or without one (RFC 3161 section 2.4.2).
 
-use der::Tag;
-
 use super::TokenError;
 use crate::certificate::DerError;
 use crate::certificate::tlv::{self, Elements};
@@ -77,20 +75,20 @@ pub fn rejection(failure: PkiFailure, text: &str) -> Vec<u8> {
 
 /// The token inside a granted response. `der` has passed the depth check.
 pub(super) fn granted_token(der: &[u8]) -> Result<&[u8], TokenError> {
-    let mut fields = Elements::new(tlv::exactly(der, Tag::Sequence)?.value);
+    let mut fields = Elements::new(tlv::exactly(der, tlv::SEQUENCE)?.value);
     let mut info = fields.sequence()?;
     let status = info.small()?;
-    let text = match info.optional(Tag::Sequence)? {
+    let text = match info.optional(tlv::SEQUENCE)? {
         Some(texts) => free_text(texts.value)?,
         None => None,
     };
-    let failure = info.optional(Tag::BitString)?.and_then(|bits| first_failure(bits.value));
+    let failure = info.optional(tlv::BIT_STRING)?.and_then(|bits| first_failure(bits.value));
     info.finish()?;
     // 1 is grantedWithMods: a token too, and all that could be modified is compared by the caller.
     if status > 1 {
         return Err(TokenError::Rejected { status, failure, text });
     }
-    let token = fields.expect(Tag::Sequence).map_err(|_| TokenError::NoToken)?;
+    let token = fields.expect(tlv::SEQUENCE).map_err(|_| TokenError::NoToken)?;
     fields.finish()?;
     Ok(token.raw)
 }
@@ -100,7 +98,7 @@ fn free_text(list: &[u8]) -> Result<Option<String>, DerError> {
     let mut texts = Elements::new(list);
     let mut first = None;
     while !texts.is_empty() {
-        let text = texts.expect(Tag::Utf8String)?.value;
+        let text = texts.expect(tlv::UTF8_STRING)?.value;
         let text = std::str::from_utf8(text).map_err(|_| DerError::BadString)?;
         first.get_or_insert_with(|| text.to_owned());
     }

@@ -1,6 +1,5 @@
 //! The token: CMS SignedData (RFC 5652) over a TSTInfo, as RFC 3161 section 2.4.2 narrows it.
 
-use der::Tag;
 use thiserror::Error;
 
 use super::tst_info::{self, Accuracy};
@@ -225,7 +224,7 @@ impl TimestampToken {
     /// See [`TokenError`]; [`TokenError::Rejected`] for a refusal.
     pub fn from_response_der(der: &[u8]) -> Result<Self, TokenError> {
         checked_size(der)?;
-        tlv::document(der, Tag::Sequence)?;
+        tlv::document(der, tlv::SEQUENCE)?;
         signed_data(response::granted_token(der)?)
     }
 
@@ -235,7 +234,7 @@ impl TimestampToken {
     /// See [`TokenError`].
     pub fn from_token_der(der: &[u8]) -> Result<Self, TokenError> {
         checked_size(der)?;
-        tlv::document(der, Tag::Sequence)?;
+        tlv::document(der, tlv::SEQUENCE)?;
         signed_data(der)
     }
 }
@@ -249,25 +248,25 @@ fn checked_size(der: &[u8]) -> Result<(), TokenError> {
 
 /// ContentInfo and SignedData (RFC 5652 sections 3 and 5.1).
 fn signed_data(token: &[u8]) -> Result<TimestampToken, TokenError> {
-    let mut info = Elements::new(tlv::exactly(token, Tag::Sequence)?.value);
+    let mut info = Elements::new(tlv::exactly(token, tlv::SEQUENCE)?.value);
     content_type(&mut info, SIGNED_DATA)?;
     let wrapped = info.expect(tlv::context_constructed(0))?.value;
     info.finish()?;
 
-    let mut fields = Elements::new(tlv::exactly(wrapped, Tag::Sequence)?.value);
+    let mut fields = Elements::new(tlv::exactly(wrapped, tlv::SEQUENCE)?.value);
     let version = fields.small()?;
     if !(1..=5).contains(&version) {
         return Err(TokenError::UnknownVersion { structure: "SignedData", version });
     }
     // The set of digest algorithms helps one-pass readers; what counts is in the SignerInfo.
-    fields.expect(Tag::Set)?;
+    fields.expect(tlv::SET)?;
     let tst_info_der = encapsulated(fields.sequence()?)?;
     let certificates = match fields.optional(tlv::context_constructed(0))? {
         Some(bag) => certificates(bag.value)?,
         None => Vec::new(),
     };
     fields.optional(tlv::context_constructed(1))?;
-    let mut signers = Elements::new(fields.expect(Tag::Set)?.value);
+    let mut signers = Elements::new(fields.expect(tlv::SET)?.value);
     fields.finish()?;
 
     let signer = one_signer(&mut signers)?;
@@ -304,7 +303,7 @@ fn encapsulated(mut fields: Elements<'_>) -> Result<&[u8], TokenError> {
     content_type(&mut fields, TST_INFO)?;
     let wrapped = fields.expect(tlv::context_constructed(0))?.value;
     fields.finish()?;
-    Ok(tlv::exactly(wrapped, Tag::OctetString)?.value)
+    Ok(tlv::exactly(wrapped, tlv::OCTET_STRING)?.value)
 }
 
 fn certificates(bag: &[u8]) -> Result<Vec<Certificate>, TokenError> {
@@ -315,7 +314,7 @@ fn certificates(bag: &[u8]) -> Result<Vec<Certificate>, TokenError> {
             return Err(TokenError::TooManyCertificates);
         }
         // Only X.509: attribute certificates and other formats have context tags.
-        found.push(Certificate::from_der(elements.expect(Tag::Sequence)?.raw)?);
+        found.push(Certificate::from_der(elements.expect(tlv::SEQUENCE)?.raw)?);
     }
     Ok(found)
 }
@@ -345,23 +344,22 @@ fn one_signer(signers: &mut Elements<'_>) -> Result<Signer, TokenError> {
         return Err(TokenError::SignerCount { count });
     }
     let version = fields.small()?;
-    if fields.peek() != Some(Tag::Sequence) {
+    if fields.peek() != Some(tlv::SEQUENCE) {
         return Err(TokenError::SignerNotByIssuer);
     }
     if version != 1 {
         return Err(TokenError::UnknownVersion { structure: "SignerInfo", version });
     }
     let mut id = fields.sequence()?;
-    let issuer_dn = id.expect(Tag::Sequence)?.raw.to_vec();
+    let issuer_dn = id.expect(tlv::SEQUENCE)?.raw.to_vec();
     let serial = id.unsigned()?.to_vec();
     id.finish()?;
-    let digest_algorithm = hash_algorithm(fields.expect(Tag::Sequence)?.value)?;
-    let attributes = fields
-        .optional(tlv::context_constructed(0))?
-        .ok_or(TokenError::NoSignedAttributes)?;
+    let digest_algorithm = hash_algorithm(fields.expect(tlv::SEQUENCE)?.value)?;
+    let attributes =
+        fields.optional(tlv::context_constructed(0))?.ok_or(TokenError::NoSignedAttributes)?;
     let signature_algorithm =
-        signature_algorithm(fields.expect(Tag::Sequence)?.value, digest_algorithm)?;
-    let signature = fields.expect(Tag::OctetString)?.value.to_vec();
+        signature_algorithm(fields.expect(tlv::SEQUENCE)?.value, digest_algorithm)?;
+    let signature = fields.expect(tlv::OCTET_STRING)?.value.to_vec();
     fields.optional(tlv::context_constructed(1))?;
     fields.finish()?;
 
@@ -392,14 +390,14 @@ fn signed_attributes(content: &[u8]) -> Result<SignedAttributes<'_>, TokenError>
     while !attributes.is_empty() {
         let mut parts = attributes.sequence()?;
         let oid = parts.oid()?;
-        let mut values = Elements::new(parts.expect(Tag::Set)?.value);
+        let mut values = Elements::new(parts.expect(tlv::SET)?.value);
         parts.finish()?;
         if seen.contains(&oid) {
             return Err(TokenError::RepeatedAttribute { oid });
         }
         match oid.as_str() {
             CONTENT_TYPE => content_type(&mut values, TST_INFO)?,
-            MESSAGE_DIGEST => found.message_digest = Some(values.expect(Tag::OctetString)?.value),
+            MESSAGE_DIGEST => found.message_digest = Some(values.expect(tlv::OCTET_STRING)?.value),
             SIGNING_CERTIFICATE_V2 => found.ess_cert_ids = ess_cert_ids(values.sequence()?)?,
             _ => {
                 // The value of an attribute unknown here is not read, but there is one.
@@ -425,7 +423,7 @@ const fn missing(oid: &'static str) -> TokenError {
 /// SigningCertificateV2 (RFC 5035 section 3): certificates, then policies that are not read.
 fn ess_cert_ids(mut attribute: Elements<'_>) -> Result<Vec<EssCertId>, TokenError> {
     let mut certs = attribute.sequence()?;
-    attribute.optional(Tag::Sequence)?;
+    attribute.optional(tlv::SEQUENCE)?;
     attribute.finish()?;
     let mut found = vec![ess_cert_id(certs.sequence()?)?];
     while !certs.is_empty() {
@@ -438,15 +436,15 @@ fn ess_cert_ids(mut attribute: Elements<'_>) -> Result<Vec<EssCertId>, TokenErro
 }
 
 fn ess_cert_id(mut fields: Elements<'_>) -> Result<EssCertId, TokenError> {
-    let algorithm = match fields.optional(Tag::Sequence)? {
+    let algorithm = match fields.optional(tlv::SEQUENCE)? {
         Some(identifier) => hash_algorithm(identifier.value)?,
         None => HashAlgorithm::Sha256,
     };
-    let hash = fields.expect(Tag::OctetString)?.value;
-    let serial = match fields.optional(Tag::Sequence)? {
+    let hash = fields.expect(tlv::OCTET_STRING)?.value;
+    let serial = match fields.optional(tlv::SEQUENCE)? {
         Some(issuer_serial) => {
             let mut parts = Elements::new(issuer_serial.value);
-            parts.expect(Tag::Sequence)?;
+            parts.expect(tlv::SEQUENCE)?;
             let serial = parts.unsigned()?.to_vec();
             parts.finish()?;
             Some(serial)
@@ -466,7 +464,7 @@ fn signature_algorithm(
 ) -> Result<SignatureAlgorithm, TokenError> {
     let mut parts = Elements::new(identifier);
     let oid = parts.oid()?;
-    let null = parts.optional(Tag::Null)?;
+    let null = parts.optional(tlv::NULL)?;
     parts.finish()?;
     if null.is_some_and(|null| !null.value.is_empty()) {
         return Err(DerError::UnexpectedElement.into());

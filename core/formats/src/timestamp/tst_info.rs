@@ -1,7 +1,5 @@
 //! TSTInfo, the signed content of a token (RFC 3161 section 2.4.2).
 
-use der::Tag;
-
 use super::{TokenError, message_imprint};
 use crate::certificate::DerError;
 use crate::certificate::time;
@@ -31,7 +29,7 @@ pub(super) struct TstInfo {
 
 /// `der` has passed no depth check yet: it was inside an OCTET STRING.
 pub(super) fn parse(der: &[u8]) -> Result<TstInfo, TokenError> {
-    let mut fields = Elements::new(tlv::document(der, Tag::Sequence)?.value);
+    let mut fields = Elements::new(tlv::document(der, tlv::SEQUENCE)?.value);
     let version = fields.small()?;
     if version != 1 {
         return Err(TokenError::UnknownVersion { structure: "TSTInfo", version });
@@ -39,13 +37,13 @@ pub(super) fn parse(der: &[u8]) -> Result<TstInfo, TokenError> {
     let policy = fields.oid()?;
     let (imprint, _) = message_imprint(&mut fields)?;
     let serial = bounded(fields.unsigned()?)?;
-    let gen_time_ms = gen_time_ms(fields.expect(Tag::GeneralizedTime)?.value)?;
+    let gen_time_ms = gen_time_ms(fields.expect(tlv::GENERALIZED_TIME)?.value)?;
     let accuracy =
-        fields.optional(Tag::Sequence)?.map(|element| accuracy(element.value)).transpose()?;
-    if let Some(ordering) = fields.optional(Tag::Boolean)? {
+        fields.optional(tlv::SEQUENCE)?.map(|element| accuracy(element.value)).transpose()?;
+    if let Some(ordering) = fields.optional(tlv::BOOLEAN)? {
         tlv::boolean(ordering.value)?;
     }
-    let nonce = match fields.optional(Tag::Integer)? {
+    let nonce = match fields.optional(tlv::INTEGER)? {
         Some(element) => {
             tlv::check_canonical(element.value)?;
             Some(bounded(element.value)?)
@@ -87,7 +85,7 @@ fn millis(digits: &[u8]) -> Result<i64, DerError> {
 
 fn accuracy(content: &[u8]) -> Result<Accuracy, TokenError> {
     let mut fields = Elements::new(content);
-    let seconds = match fields.optional(Tag::Integer)? {
+    let seconds = match fields.optional(tlv::INTEGER)? {
         Some(element) => tlv::small_from_content(element.value)?,
         None => 0,
     };
@@ -118,11 +116,11 @@ fn refuse_critical(list: &[u8]) -> Result<(), TokenError> {
     while !extensions.is_empty() {
         let mut parts = extensions.sequence()?;
         let oid = parts.oid()?;
-        let critical = match parts.optional(Tag::Boolean)? {
+        let critical = match parts.optional(tlv::BOOLEAN)? {
             Some(element) => tlv::boolean(element.value)?,
             None => false,
         };
-        parts.expect(Tag::OctetString)?;
+        parts.expect(tlv::OCTET_STRING)?;
         parts.finish()?;
         if critical {
             return Err(TokenError::CriticalExtension { oid });

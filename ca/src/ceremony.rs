@@ -1,0 +1,310 @@
+//! `ca init`: makes the keys, the certificates and the annotated `ca.toml` of a new instance.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData as _,
+    SerialNumber,
+};
+use time::{Duration, OffsetDateTime};
+use zeroize::Zeroizing;
+
+use crate::config::{self, Urls};
+use crate::keys::Role;
+use crate::oidc_dev::{DevIssuer, DevIssuerError};
+use crate::profile::{key_identifier, random_serial};
+
+/// What `ca init` is told.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Who runs the instance: the organisation in its certificates.
+    pub name: String,
+    /// Where it will listen.
+    pub address: SocketAddr,
+    /// The addresses of its faces.
+    pub urls: Urls,
+    /// For `ca dev`: a development identity provider gets a key too.
+    pub development: bool,
+}
+
+/// Why no instance was made.
+#[derive(Debug, thiserror::Error)]
+pub enum CeremonyError {
+    /// There is an instance in the folder.
+    #[error("{path}: there is an instance here already; nothing was changed")]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder holds something else.
+    #[error(
+        "{path}: the folder is not empty and holds no whole instance; choose another, or empty it"
+    )]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file or folder cannot be written.
+    #[error("{path}: cannot be written: {source}")]
+    Unwritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A key or certificate could not be made.
+    #[error("the {role} key or certificate could not be made: {source}")]
+    Certificate {
+        /// Whose.
+        role: &'static str,
+        /// What rcgen said.
+        source: rcgen::Error,
+    },
+    /// The development identity provider's key could not be made.
+    #[error("the development provider's key could not be made: {0}")]
+    Development(DevIssuerError),
+    /// The machine has no randomness to give.
+    #[error("the system gave no random bytes")]
+    NoRandomness,
+    /// The plan makes no valid configuration.
+    #[error(transparent)]
+    Config(#[from] config::ConfigError),
+}
+
+/// Makes a new instance in `dir`, which must not exist or be empty. `now` dates the certificates.
+///
+/// `ca.toml` is written last: a folder without it is the rest of a ceremony that was cut off, and
+/// no server starts in it.
+///
+/// # Errors
+/// When the folder is in use, cannot be written, or the plan makes no valid configuration.
+pub fn init(dir: &Path, plan: &Plan, now: OffsetDateTime) -> Result<(), CeremonyError> {
+    let text = annotated_config(plan);
+    config::Config::parse(&dir.join(config::FILE_NAME), &text)?;
+    refuse_a_used_folder(dir)?;
+    for folder in [dir.to_owned(), dir.join("keys"), dir.join("certs"), dir.join("public")] {
+        create_private_folder(&folder)?;
+    }
+
+    let ceremony = Ceremony { dir, plan, now: now.replace_nanosecond(0).unwrap_or(now) };
+    let root = ceremony.root(Role::Root, "root", 1)?;
+    ceremony.issuing(&root)?;
+    let tsa_root = ceremony.root(Role::TimestampRoot, "timestamp root", 0)?;
+    ceremony.timestamp(&tsa_root)?;
+    ceremony.key(Role::Ct)?;
+    ceremony.key(Role::Log)?;
+    if plan.development {
+        let key = DevIssuer::generate_key().map_err(CeremonyError::Development)?;
+        write_private(&development_key(dir), &key)?;
+    }
+    write_public(&dir.join(config::FILE_NAME), &text)
+}
+
+/// Where the key of the development identity provider lies.
+pub fn development_key(dir: &Path) -> PathBuf {
+    dir.join("keys").join("dev-oidc.pem")
+}
+
+/// Where the certificate of a role lies.
+pub fn certificate_path(dir: &Path, role: Role) -> PathBuf {
+    dir.join("certs").join(format!("{}.pem", role.name()))
+}
+
+struct Ceremony<'a> {
+    dir: &'a Path,
+    plan: &'a Plan,
+    now: OffsetDateTime,
+}
+
+impl Ceremony<'_> {
+    fn root(
+        &self,
+        role: Role,
+        title: &str,
+        path_len: u8,
+    ) -> Result<Issuer<'static, KeyPair>, CeremonyError> {
+        let key = self.key(role)?;
+        let mut params = self.params(title, &key, ROOT_LIFE)?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_len));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate = params.self_signed(&key).map_err(refused(role.name()))?;
+        write_public(&certificate_path(self.dir, role), &certificate.pem())?;
+        Ok(Issuer::new(params, key))
+    }
+
+    fn issuing(&self, root: &Issuer<'static, KeyPair>) -> Result<(), CeremonyError> {
+        let key = self.key(Role::Issuing)?;
+        let mut params = self.params("issuing", &key, ISSUING_LIFE)?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::CodeSigning];
+        self.issue(Role::Issuing, params, &key, root)
+    }
+
+    fn timestamp(&self, root: &Issuer<'static, KeyPair>) -> Result<(), CeremonyError> {
+        let key = self.key(Role::Timestamp)?;
+        let mut params = self.params("timestamp", &key, TIMESTAMP_LIFE)?;
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        // RFC 3161 section 2.3: the one extended key usage, and critical, which rcgen's own
+        // field cannot be.
+        let mut usage = CustomExtension::from_oid_content(EXTENDED_KEY_USAGE, TIME_STAMPING.into());
+        usage.set_criticality(true);
+        params.custom_extensions = vec![usage];
+        self.issue(Role::Timestamp, params, &key, root)
+    }
+
+    fn issue(
+        &self,
+        role: Role,
+        mut params: CertificateParams,
+        key: &KeyPair,
+        issuer: &Issuer<'static, KeyPair>,
+    ) -> Result<(), CeremonyError> {
+        params.use_authority_key_identifier_extension = true;
+        let certificate = params.signed_by(key, issuer).map_err(refused(role.name()))?;
+        write_public(&certificate_path(self.dir, role), &certificate.pem())
+    }
+
+    fn params(
+        &self,
+        title: &str,
+        key: &KeyPair,
+        life: Duration,
+    ) -> Result<CertificateParams, CeremonyError> {
+        let mut name = DistinguishedName::new();
+        name.push(DnType::OrganizationName, self.plan.name.as_str());
+        name.push(DnType::CommonName, format!("{} {title}", self.plan.name));
+        let mut params = CertificateParams::default();
+        params.distinguished_name = name;
+        params.not_before = self.now;
+        params.not_after = self.now + life;
+        params.serial_number = Some(SerialNumber::from_slice(
+            &random_serial().map_err(|_unavailable| CeremonyError::NoRandomness)?,
+        ));
+        params.key_identifier_method = KeyIdMethod::PreSpecified(key_identifier(key.der_bytes()));
+        Ok(params)
+    }
+
+    fn key(&self, role: Role) -> Result<KeyPair, CeremonyError> {
+        let key =
+            KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(refused(role.name()))?;
+        write_private(&role.path(self.dir), &Zeroizing::new(key.serialize_pem()))?;
+        Ok(key)
+    }
+}
+
+fn refuse_a_used_folder(dir: &Path) -> Result<(), CeremonyError> {
+    if dir.join(config::FILE_NAME).exists() {
+        return Err(CeremonyError::Exists { path: dir.to_owned() });
+    }
+    match fs::read_dir(dir).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(CeremonyError::NotEmpty { path: dir.to_owned() }),
+        Ok(false) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(CeremonyError::Unwritable { path: dir.to_owned(), source }),
+    }
+}
+
+fn create_private_folder(path: &Path) -> Result<(), CeremonyError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(path)
+        .map_err(|source| CeremonyError::Unwritable { path: path.to_owned(), source })
+}
+
+fn write_private(path: &Path, text: &str) -> Result<(), CeremonyError> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    write_new(&options, path, text)
+}
+
+fn write_public(path: &Path, text: &str) -> Result<(), CeremonyError> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    write_new(&options, path, text)
+}
+
+fn write_new(options: &fs::OpenOptions, path: &Path, text: &str) -> Result<(), CeremonyError> {
+    let write = || -> std::io::Result<()> {
+        let mut file = options.open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|source| CeremonyError::Unwritable { path: path.to_owned(), source })
+}
+
+fn refused(role: &'static str) -> impl Fn(rcgen::Error) -> CeremonyError {
+    move |source| CeremonyError::Certificate { role, source }
+}
+
+fn annotated_config(plan: &Plan) -> String {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let development = if plan.development {
+        "\n# Made by `ca dev`: anyone who reaches it can sign as anyone. Never trust it with more.\n\
+         development = true\n"
+    } else {
+        ""
+    };
+    let Urls { ca, log, ct, tsa } = &plan.urls;
+    format!(
+        r#"# The configuration of this instance. An unknown key stops the start.
+
+# Who runs it: the organisation in its certificates.
+name = {name}
+{development}
+[listen]
+# The one listener for every face. Beyond loopback it needs something in front that speaks TLS,
+# and then behind_proxy = true.
+address = "{address}"
+# Prometheus metrics (`ca serve`).
+metrics = "127.0.0.1:2112"
+# behind_proxy = true
+
+# The addresses that clients use. They are written into the trust root, so change them before the
+# first signature: log and ct are the names under which the two logs sign.
+[urls]
+ca = {ca}
+log = {log}
+ct = {ct}
+tsa = {tsa}
+
+# Who may sign: nobody, until an identity provider stands here. One table for each.
+#
+# [[issuer]]
+# url = "https://accounts.example.com"      # exactly as the tokens' "iss" says it
+# client_id = "sigstore"                    # the audience that the tokens must name
+# kind = "email"                            # the certificate names the verified address
+#
+# [[issuer]]
+# url = "https://token.actions.githubusercontent.com"
+# client_id = "sigstore"
+# kind = "github-actions"                   # the certificate names the workflow
+"#,
+        name = quoted(&plan.name),
+        address = plan.address,
+        ca = quoted(ca),
+        log = quoted(log),
+        ct = quoted(ct),
+        tsa = quoted(tsa),
+    )
+}
+
+/// id-ce-extKeyUsage (RFC 5280 section 4.2.1.12).
+const EXTENDED_KEY_USAGE: &[u64] = &[2, 5, 29, 37];
+
+/// DER of ExtKeyUsageSyntax with id-kp-timeStamping alone.
+const TIME_STAMPING: &[u8] = &[0x30, 0x0a, 0x06, 0x08, 0x2b, 6, 1, 5, 5, 7, 3, 8];
+
+const ROOT_LIFE: Duration = Duration::days(3653);
+const ISSUING_LIFE: Duration = Duration::days(3 * 365);
+const TIMESTAMP_LIFE: Duration = Duration::days(3650);

@@ -1,0 +1,119 @@
+//! The command line of `ca`: flags and nothing else.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Keyless signing that anyone can run: a certificate authority, its transparency logs and a
+/// timestamp authority in one binary and one folder.
+#[derive(Debug, Parser)]
+#[command(name = "ca", version, propagate_version = true)]
+pub struct Cli {
+    /// How log lines are written on standard error.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Which log lines are written: error, warn, info, debug, or a tracing filter.
+    #[arg(long, global = true, default_value = "info", value_name = "FILTER")]
+    pub log_level: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What `ca` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new instance: keys, certificates, logs and an annotated ca.toml.
+    Init(Init),
+    /// Serve an instance.
+    Serve {
+        /// The instance folder.
+        dir: PathBuf,
+    },
+    /// Make and serve an instance for development, with an identity provider that believes
+    /// everyone. Loopback only.
+    Dev {
+        /// The instance folder; a temporary one when it is left out.
+        dir: Option<PathBuf>,
+        /// Address and port on loopback; kept in ca.toml from the first start [default:
+        /// 127.0.0.1:8700].
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<SocketAddr>,
+    },
+    /// Print a token of the development identity provider.
+    Token {
+        /// The folder of an instance made by `ca dev`.
+        dir: PathBuf,
+        /// Whom the token names.
+        #[arg(long)]
+        email: String,
+        /// The audience.
+        #[arg(long, default_value = "sigstore")]
+        aud: String,
+    },
+    /// Recheck the logs from their entries, and say what is wrong.
+    Fsck {
+        /// The instance folder.
+        dir: PathBuf,
+    },
+    /// Print or write the files with which clients trust the instance.
+    Trust {
+        /// The instance folder.
+        dir: PathBuf,
+        /// The file to print.
+        #[arg(long, value_enum, default_value_t = TrustFile::ClientTrustConfig)]
+        file: TrustFile,
+        /// Write all three files into this folder instead.
+        #[arg(long, value_name = "FOLDER", conflicts_with = "file")]
+        out: Option<PathBuf>,
+        /// Write all three files into DIR/public anew: after a change of the URLs in ca.toml.
+        #[arg(long, conflicts_with_all = ["file", "out"])]
+        write: bool,
+    },
+}
+
+/// The flags of `ca init`.
+#[derive(Debug, clap::Args)]
+pub struct Init {
+    /// The instance folder; must not exist or be empty.
+    pub dir: PathBuf,
+    /// Who runs the instance: the organisation in its certificates.
+    #[arg(long, default_value = "Paraph")]
+    pub name: String,
+    /// Where `ca serve` will listen.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8700")]
+    pub listen: SocketAddr,
+    /// The address of the certificate authority, as clients write it.
+    #[arg(long, value_name = "URL")]
+    pub ca_url: Option<String>,
+    /// The address of the artifact log; its host name is the log's origin.
+    #[arg(long, value_name = "URL")]
+    pub log_url: Option<String>,
+    /// The address of the certificate transparency log.
+    #[arg(long, value_name = "URL")]
+    pub ct_url: Option<String>,
+    /// The full address of the timestamp authority.
+    #[arg(long, value_name = "URL")]
+    pub tsa_url: Option<String>,
+}
+
+/// One of the published files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TrustFile {
+    /// trusted_root.json
+    TrustedRoot,
+    /// signing_config.v0.2.json
+    SigningConfig,
+    /// client_trust_config.json: both in one, for sigstore-python and `signer --instance`.
+    ClientTrustConfig,
+}

@@ -1,0 +1,240 @@
+//! What each command of `ca` does, up to the point where the server takes over.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use time::OffsetDateTime;
+use tracing_subscriber::EnvFilter;
+
+use crate::ceremony::{self, Plan};
+use crate::cli::{Cli, Command, Init, LogFormat, TrustFile};
+use crate::clock::Clock;
+use crate::config::{Config, Urls};
+use crate::instance::Instance;
+use crate::run::{self, Mode};
+use crate::trust::TrustFiles;
+use crate::keys;
+use crate::oidc_dev::DevIssuer;
+
+/// Anything that ends a command: shown as one line on standard error.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs one command; 0 when it did what it was told, else 1.
+pub fn run(cli: Cli) -> ExitCode {
+    if let Err(error) = start_logging(&cli) {
+        say(&format!("error: --log-level: {error}"));
+        return ExitCode::FAILURE;
+    }
+    let done = match cli.command {
+        Command::Init(flags) => init(&flags),
+        Command::Serve { dir } => serve(&dir),
+        Command::Dev { dir, listen } => dev(dir, listen),
+        Command::Token { dir, email, aud } => token(&dir, &email, &aud),
+        Command::Fsck { dir } => run::fsck(&dir),
+        Command::Trust { dir, file, out, write } => trust(&dir, file, out, write),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn init(flags: &Init) -> Result<(), Failure> {
+    let local = local_urls(flags.listen);
+    let urls = Urls {
+        ca: flags.ca_url.clone().unwrap_or(local.ca),
+        log: flags.log_url.clone().unwrap_or(local.log),
+        ct: flags.ct_url.clone().unwrap_or(local.ct),
+        tsa: flags.tsa_url.clone().unwrap_or(local.tsa),
+    };
+    let plan =
+        Plan { name: flags.name.clone(), address: flags.listen, urls, development: false };
+    ceremony::init(&flags.dir, &plan, OffsetDateTime::now_utc())?;
+    let instance = open(&flags.dir)?;
+    TrustFiles::of(&instance, None).publish(&instance.public())?;
+    let dir = flags.dir.display();
+    say(&format!(
+        "made an instance in {dir}\n\
+         next: read {dir}/ca.toml, name who may sign in it, then run: ca serve {dir}\n\
+         {dir}/keys/root.pem and tsa-root.pem are not needed to serve: keep them elsewhere"
+    ));
+    Ok(())
+}
+
+fn serve(dir: &Path) -> Result<(), Failure> {
+    let instance = open(dir)?;
+    if instance.config.issuers.is_empty() {
+        tracing::warn!("ca.toml names no [[issuer]]: nobody can get a certificate");
+    }
+    TrustFiles::of(&instance, None).publish(&instance.public())?;
+    run::serve(instance, Mode::Serve)
+}
+
+fn dev(dir: Option<PathBuf>, listen: Option<SocketAddr>) -> Result<(), Failure> {
+    let temporary = if dir.is_none() { Some(TemporaryFolder::new()?) } else { None };
+    let dir = dir.or_else(|| temporary.as_ref().map(|folder| folder.0.clone()));
+    let dir = dir.ok_or("no folder to work in")?;
+    if let Some(listen) = listen
+        && listen.ip() != std::net::Ipv4Addr::LOCALHOST
+    {
+        return Err(format!(
+            "--listen {listen}: `ca dev` believes everyone and listens on 127.0.0.1 only"
+        )
+        .into());
+    }
+    let bound = if dir.join(crate::config::FILE_NAME).exists() {
+        reopen(&dir, listen)?
+    } else {
+        let wanted = listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)));
+        let bound = run::bind(wanted)?;
+        let address = bound.local_addr()?;
+        let plan = Plan {
+            name: "Paraph development".to_owned(),
+            address,
+            urls: local_urls(address),
+            development: true,
+        };
+        ceremony::init(&dir, &plan, OffsetDateTime::now_utc())?;
+        bound
+    };
+    let instance = open(&dir)?;
+    let issuer = instance.config.development_issuer();
+    TrustFiles::of(&instance, Some(&issuer)).publish(&instance.public())?;
+    let issuer = development_issuer(&issuer, &dir)?;
+    run::serve(instance, Mode::Development { bound, issuer })
+}
+
+/// The listener of an instance that `ca dev` made before, on the port that it was made with.
+fn reopen(
+    dir: &Path,
+    listen: Option<SocketAddr>,
+) -> Result<std::net::TcpListener, Failure> {
+    let config = Config::read(dir)?;
+    let dir = dir.display();
+    if !config.development {
+        return Err(format!(
+            "{dir}: not made by `ca dev`: with the development provider anyone could sign as \
+             anyone under its keys; run `ca serve {dir}`, or give `ca dev` another folder"
+        )
+        .into());
+    }
+    let kept = config.listen.address;
+    match listen {
+        Some(other) if other != kept => Err(format!(
+            "--listen {other}: the instance in {dir} has the address {kept} in its trust root; \
+             leave --listen out, or give `ca dev` another folder"
+        )
+        .into()),
+        _ => run::bind(kept),
+    }
+}
+
+fn token(dir: &Path, email: &str, audience: &str) -> Result<(), Failure> {
+    let config = Config::read(dir)?;
+    let path = ceremony::development_key(dir);
+    if !config.development || !path.exists() {
+        return Err(format!(
+            "{}: not made by `ca dev`: it has no development identity provider",
+            dir.display()
+        )
+        .into());
+    }
+    let token = development_issuer(&config.development_issuer(), dir)?.token(email, audience)?;
+    let mut out = std::io::stdout();
+    // Into a file goes the token alone: cosign sends what a token file holds, line feed and all.
+    let end = if out.is_terminal() { "\n" } else { "" };
+    write!(out, "{token}{end}")?;
+    Ok(())
+}
+
+fn development_issuer(url: &str, dir: &Path) -> Result<DevIssuer, Failure> {
+    let key = keys::read_pem(&ceremony::development_key(dir))?;
+    Ok(DevIssuer::new(url, &key, Clock::system().as_seconds())?)
+}
+
+fn trust(
+    dir: &Path,
+    file: TrustFile,
+    out: Option<PathBuf>,
+    write: bool,
+) -> Result<(), Failure> {
+    let instance = open(dir)?;
+    let issuer = instance.config.development_issuer();
+    let files = TrustFiles::of(&instance, instance.config.development.then_some(issuer.as_str()));
+    if write {
+        files.write(&instance.public())?;
+        return Ok(());
+    }
+    if let Some(folder) = out {
+        std::fs::create_dir_all(&folder)?;
+        files.write(&folder)?;
+        return Ok(());
+    }
+    print(match file {
+        TrustFile::TrustedRoot => &files.trusted_root,
+        TrustFile::SigningConfig => &files.signing_config,
+        TrustFile::ClientTrustConfig => &files.client_trust_config,
+    })
+}
+
+fn open(dir: &Path) -> Result<Instance, Failure> {
+    Ok(Instance::open(dir, Clock::system().now())?)
+}
+
+/// The faces of an instance on this machine alone: one plain origin, and CT below `/ct`.
+fn local_urls(address: SocketAddr) -> Urls {
+    let base = format!("http://localhost:{}", address.port());
+    Urls {
+        log: base.clone(),
+        ct: format!("{base}/ct"),
+        tsa: format!("{base}/api/v1/timestamp"),
+        ca: base,
+    }
+}
+
+/// A folder for `ca dev` without DIR; removed when the server has stopped.
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn new() -> Result<Self, Failure> {
+        let mut random = [0_u8; 8];
+        getrandom::fill(&mut random)?;
+        let name = format!("paraph-dev-{:016x}", u64::from_be_bytes(random));
+        Ok(Self(std::env::temp_dir().join(name)))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let _left_behind = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn start_logging(cli: &Cli) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&cli.log_level)?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match cli.log_format {
+        LogFormat::Text => builder.with_target(false).compact().try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{}", text.trim_end())?;
+    Ok(())
+}
+
+fn say(text: &str) {
+    let _closed = writeln!(std::io::stderr(), "{text}");
+}
+
+/// The port of `ca dev` where nothing else is said.
+const DEFAULT_PORT: u16 = 8700;

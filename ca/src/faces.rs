@@ -1,0 +1,254 @@
+//! Joins the faces of the instance on one router: certificate authority, logs, timestamps, trust
+//! files, health, and in development the identity provider and the metrics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use merkle::note::key_id_ecdsa;
+use tlog::engine::Engine;
+
+use crate::answer::{self, Reason, Refusal};
+use crate::clock::Clock;
+use crate::commands::Failure;
+use crate::fulcio::{self, Fulcio};
+use crate::health::{self, Health};
+use crate::identity::Identities;
+use crate::instance::Instance;
+use crate::issue::Authority;
+use crate::metrics::Metrics;
+use crate::oidc_dev::DevIssuer;
+use crate::proof::KeyRule;
+use crate::timestamp::{self, TimestampAuthority};
+use crate::trust::TrustFiles;
+use crate::{ct, logs, rekor};
+
+/// What is served.
+pub struct Faces {
+    /// Every face; in development `/metrics` too.
+    pub router: Router,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// `/metrics` alone, for its own listener.
+    pub metrics_router: Router,
+}
+
+/// Joins the faces of `instance` over the open logs. `development` is the identity provider
+/// of `ca dev`.
+///
+/// # Errors
+/// When a part refuses its configuration.
+pub fn join(
+    instance: &Instance,
+    engine: &Engine,
+    clock: &Clock,
+    development: Option<&DevIssuer>,
+) -> Result<Faces, Failure> {
+    let metrics = Metrics::new()?;
+    let identities = identities(instance, clock, development)?;
+
+    let ct_log = logs::ct_log(instance, engine)?;
+    let authority = Authority::new(
+        instance.authority.clone(),
+        Arc::clone(&instance.issuing_key),
+        ct_log.clone(),
+        clock.clone(),
+    )?;
+    let fulcio = Arc::new(Fulcio {
+        identities,
+        authority,
+        allowed_keys: KeyRule::DEFAULTS.to_vec(),
+        metrics: metrics.clone(),
+    });
+    let timestamps = Arc::new(TimestampAuthority::open(instance, engine, clock, &metrics)?);
+    let health = Arc::new(Health {
+        fulcio: Arc::clone(&fulcio),
+        timestamps: Arc::clone(&timestamps),
+        engine: engine.clone(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+    });
+    let metrics_router = metrics_routes(&health);
+
+    let log_id = key_id_ecdsa(instance.log_key.public_key().spki_der());
+    let mut router = Router::new()
+        .merge(fulcio::routes(fulcio))
+        .merge(rekor::routes(engine.clone(), log_id))
+        .merge(timestamp::routes(timestamps))
+        .nest("/ct", ct::routes(ct_log))
+        .merge(trust_routes(&TrustFiles::of(instance, development.map(DevIssuer::issuer))))
+        .merge(health::routes(health));
+    if let Some(issuer) = development {
+        router = router.nest("/oidc", issuer.router()).merge(metrics_router.clone());
+    }
+    let router = router
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(
+            Arc::new(Watch { metrics: metrics.clone(), ids: RequestIds::new()? }),
+            watch,
+        ));
+    Ok(Faces { router: by_host(router, instance.faces.ct_host.clone()), metrics, metrics_router })
+}
+
+fn identities(
+    instance: &Instance,
+    clock: &Clock,
+    development: Option<&DevIssuer>,
+) -> Result<Identities, Failure> {
+    let mut issuers = instance.config.issuers.clone();
+    issuers.extend(development.map(DevIssuer::trust));
+    let identities = Identities::new(issuers, clock.as_seconds())?;
+    if let Some(issuer) = development {
+        // It lives in this process: asking it over the network would be asking oneself.
+        identities.pin_keys(issuer.issuer(), issuer.jwks())?;
+    }
+    Ok(identities)
+}
+
+fn trust_routes(files: &TrustFiles) -> Router {
+    files.named().into_iter().fold(Router::new(), |router, (name, text)| {
+        let text = text.to_owned();
+        let serve = move || {
+            let text = text.clone();
+            async move { answer::typed(StatusCode::OK, "application/json", text) }
+        };
+        router.route(&format!("/{name}"), get(serve))
+    })
+}
+
+fn metrics_routes(health: &Arc<Health>) -> Router {
+    let serve = |State(health): State<Arc<Health>>| async move {
+        health.problems();
+        answer::typed(StatusCode::OK, "text/plain; version=0.0.4", health.metrics.render())
+    };
+    Router::new().route("/metrics", get(serve)).with_state(Arc::clone(health))
+}
+
+async fn nothing_here(request: Request) -> Refusal {
+    let path = answer::printable(request.uri().path());
+    Refusal::not_found(format!("there is nothing at {path}"))
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let message = format!(
+        "{} is not taken here; the Allow header says what is",
+        answer::printable(request.method().as_str())
+    );
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", message).into_response()
+}
+
+/// Reads requests that name the CT log's own host as if their path began with `/ct`.
+fn by_host(router: Router, ct_host: Option<String>) -> Router {
+    let Some(ct_host) = ct_host else { return router };
+    let ct_host: Arc<str> = ct_host.into();
+    // A layer on the router would run after routing; the path must change before it.
+    let rewrite = move |mut request: Request| {
+        let host = request.headers().get(http::header::HOST);
+        if host.is_some_and(|host| host.as_bytes().eq_ignore_ascii_case(ct_host.as_bytes()))
+            && let Some(uri) = below_ct(request.uri())
+        {
+            *request.uri_mut() = uri;
+        }
+        let router = router.clone();
+        async move { tower::ServiceExt::oneshot(router, request).await }
+    };
+    Router::new().fallback_service(tower::service_fn(rewrite))
+}
+
+fn below_ct(uri: &Uri) -> Option<Uri> {
+    let path = format!("/ct{}", uri.path_and_query().map_or("/", PathAndQuery::as_str));
+    path.parse().ok()
+}
+
+struct Watch {
+    metrics: Metrics,
+    ids: RequestIds,
+}
+
+/// Counts, names and logs each request. Paths and tokens stay out of the labels and the log.
+async fn watch(State(watch): State<Arc<Watch>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = watch.ids.next();
+    let (method, face) = (known_method(request.method()), face(request.uri().path()));
+    let mut response = next.run(request).await;
+    let seconds = started.elapsed().as_secs_f64();
+    let status = response.status();
+    let code = status.as_str();
+
+    watch.metrics.http_requests.with_label_values(&[code, method]).inc();
+    watch.metrics.face_latency.with_label_values(&[face]).observe(seconds);
+    if face == "ca" {
+        watch.metrics.api_latency.with_label_values(&[code, method]).observe(seconds);
+    }
+    let reason = response.extensions().get::<Reason>().map_or("", |reason| reason.0);
+    if !reason.is_empty() {
+        watch.metrics.refusals.with_label_values(&[face, reason]).inc();
+    }
+    let micros = started.elapsed().as_micros();
+    if status.is_server_error() {
+        tracing::error!(id, face, method, status = status.as_u16(), reason, micros, "request");
+    } else if status.is_client_error() {
+        tracing::info!(id, face, method, status = status.as_u16(), reason, micros, "request");
+    } else {
+        tracing::debug!(id, face, method, status = status.as_u16(), micros, "request");
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// Which face a path belongs to: a fixed set, whatever the path.
+fn face(path: &str) -> &'static str {
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
+    if starts(&["/api/v2/log", "/api/v2/checkpoint", "/api/v2/tile", "/checkpoint", "/tile"]) {
+        "log"
+    } else if starts(&["/api/v1/timestamp"]) {
+        "tsa"
+    } else if starts(&["/api/v1/", "/api/v2/"]) {
+        "ca"
+    } else if starts(&["/ct/"]) {
+        "ct"
+    } else if starts(&["/oidc/"]) {
+        "oidc"
+    } else {
+        "other"
+    }
+}
+
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "get",
+        Method::POST => "post",
+        Method::HEAD => "head",
+        _ => "other",
+    }
+}
+
+/// Request ids: a random start that tells runs of the server apart, and a count.
+struct RequestIds {
+    run: u32,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> Result<Self, getrandom::Error> {
+        let mut run = [0_u8; 4];
+        getrandom::fill(&mut run)?;
+        Ok(Self { run: u32::from_be_bytes(run), count: AtomicU64::new(0) })
+    }
+
+    fn next(&self) -> String {
+        format!("{:08x}-{:x}", self.run, self.count.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -1,0 +1,175 @@
+//! The two logs of an instance: opened, born, and rechecked.
+
+use std::sync::Arc;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use formats::certificate::Certificate;
+use formats::key::PublicKey;
+use formats::sct::Sct;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tlog::birth::BirthError;
+use tlog::ct::{self, Authorities, SctAnswerError};
+use tlog::engine::{Engine, Settings, TreeConfig};
+use tlog::signer::{
+    CheckpointSigner, CheckpointVerifier, LogKey, SignError, TreeHeadSigner, TreeHeadVerifier,
+};
+use tlog::store::sqlite::SqliteStore;
+use tlog::{Accepted, Published, Submitted, Tree, rekor2};
+
+use crate::clock::Clock;
+use crate::commands::Failure;
+use crate::instance::Instance;
+use crate::keys::{Signer, p256_spki};
+
+/// Opens the logs of an instance, and bears them when they are not there yet.
+///
+/// # Errors
+/// When the store is damaged, newer than this program, or older than the heads it has served.
+pub fn open(instance: &Instance, clock: &Clock) -> Result<Engine, Failure> {
+    let store = Arc::new(SqliteStore::open(&instance.database())?);
+    let clock = clock.clone();
+    let settings =
+        Settings { high_water: Some(instance.dir.join("high-water")), ..Settings::default() };
+    let trees = vec![ct_tree(instance)?, artifact_tree(instance)?];
+    Ok(Engine::open(store, trees, Arc::new(move || clock.now_ms()), settings)?)
+}
+
+/// Rechecks both logs from their entries; what is wrong, a sentence each.
+///
+/// # Errors
+/// When the store cannot be opened.
+pub fn fsck(instance: &Instance) -> Result<Vec<String>, Failure> {
+    let store = SqliteStore::open(&instance.database())?;
+    let trees = [
+        (Tree::Ct, ct_tree(instance)?.verifier),
+        (Tree::Rekor2, artifact_tree(instance)?.verifier),
+    ];
+    let _ = (store, trees);
+    Err("fsck is not there yet".into())
+}
+
+fn ct_tree(instance: &Instance) -> Result<TreeConfig, Failure> {
+    let origin = &instance.faces.ct_origin;
+    let ours = Authorities::new(vec![instance.authority.clone()])?;
+    Ok(TreeConfig {
+        tree: Tree::Ct,
+        signer: Arc::new(TreeHeadSigner::new(origin, log_key(&instance.ct_key))?),
+        verifier: Arc::new(TreeHeadVerifier::new(origin, instance.ct_key.public_key().clone())?),
+        birth: Box::new(move || Ok(ct::accept_issuing(&ours)?)),
+    })
+}
+
+fn artifact_tree(instance: &Instance) -> Result<TreeConfig, Failure> {
+    let origin = &instance.faces.log_origin;
+    let key = instance.log_key.public_key().clone();
+    Ok(TreeConfig {
+        tree: Tree::Rekor2,
+        signer: Arc::new(CheckpointSigner::new(origin, log_key(&instance.log_key))?),
+        verifier: Arc::new(CheckpointVerifier::new(origin, key.clone())?),
+        birth: Box::new(move || first_entry(&key)),
+    })
+}
+
+/// The artifact log's first entry: its own public key, signed by a key that is used once and
+/// forgotten. The log's own key signs nothing but heads.
+fn first_entry(log_key: &PublicKey) -> Result<Accepted, BirthError> {
+    let failed = |what: &str| BirthError::Sign { reason: what.to_owned() };
+    let once = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
+        .map_err(|_unspecified| failed("it could not be made"))?;
+    let signature = once
+        .sign(&SystemRandom::new(), log_key.spki_der())
+        .map_err(|_unspecified| failed("it did not sign"))?;
+    let request = json!({ "hashedRekordRequestV002": {
+        "digest": STANDARD.encode(Sha256::digest(log_key.spki_der())),
+        "signature": {
+            "content": STANDARD.encode(signature.as_ref()),
+            "verifier": {
+                "publicKey": {
+                    "rawBytes": STANDARD.encode(p256_spki(once.public_key().as_ref())),
+                },
+                "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+            },
+        },
+    } });
+    Ok(rekor2::accept(&Submitted::new(request.to_string().into_bytes()))?)
+}
+
+/// The CT log as the certificate authority and the CT face use it.
+#[derive(Clone)]
+pub struct CtLog {
+    engine: Engine,
+    ours: Arc<Authorities>,
+    key: Arc<dyn LogKey>,
+}
+
+/// The CT log of an instance over its open logs.
+///
+/// # Errors
+/// When the CA chain does not hold together.
+pub fn ct_log(instance: &Instance, engine: &Engine) -> Result<CtLog, Failure> {
+    Ok(CtLog {
+        engine: engine.clone(),
+        ours: Arc::new(Authorities::new(vec![instance.authority.clone()])?),
+        key: log_key(&instance.ct_key),
+    })
+}
+
+impl CtLog {
+    /// The engine under it.
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The CAs whose certificates it takes.
+    pub fn authorities(&self) -> &Authorities {
+        &self.ours
+    }
+
+    /// The key of its SCTs and heads.
+    pub fn public_key(&self) -> &PublicKey {
+        self.key.public_key()
+    }
+
+    /// Takes a precertificate of this very process.
+    ///
+    /// # Errors
+    /// When it is not one that our CA signed.
+    pub fn accept_own(
+        &self,
+        precertificate: &Certificate,
+        chain: &[Certificate],
+    ) -> Result<Accepted, ct::Rejected> {
+        ct::accept_precertificate(precertificate, chain, &self.ours)
+    }
+
+    /// The SCT of an entry that is in the log.
+    ///
+    /// # Errors
+    /// When the CT key cannot sign.
+    pub fn sct(&self, published: &Published) -> Result<Sct, SctAnswerError> {
+        ct::sct(published, &*self.key)
+    }
+}
+
+/// A key of the instance as the log engine reaches it.
+struct InstanceKey(Arc<dyn Signer>);
+
+fn log_key(key: &Arc<dyn Signer>) -> Arc<dyn LogKey> {
+    Arc::new(InstanceKey(Arc::clone(key)))
+}
+
+impl LogKey for InstanceKey {
+    fn public_key(&self) -> &PublicKey {
+        self.0.public_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.0
+            .sign(message)
+            .map_err(|failed| SignError::Unavailable { reason: failed.to_string() })
+    }
+}

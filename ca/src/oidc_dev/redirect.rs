@@ -1,0 +1,105 @@
+//! Which redirect URIs a sign-in may return to: native applications on this machine.
+
+/// True for `http`, a literal loopback host, an optional port, and an optional path and query
+/// (RFC 8252 7.3). Judged on the text itself: URL parsers turn `0x7f.1` into 127.0.0.1 and drop
+/// user information, and a browser may read either differently.
+pub(super) fn is_loopback(uri: &str) -> bool {
+    if uri.len() > MAX_URI || !uri.bytes().all(|b| b.is_ascii_graphic()) {
+        return false;
+    }
+    if uri.contains(['#', '\\', '"', '<', '>']) {
+        return false;
+    }
+    let Some(rest) = uri.strip_prefix("http://") else { return false };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, _) = rest.split_at(end);
+    HOSTS.iter().any(|host| match authority.strip_prefix(host) {
+        Some("") => true,
+        Some(port) => port.strip_prefix(':').is_some_and(is_port),
+        None => false,
+    })
+}
+
+/// `scheme://host:port` of a URI that [`is_loopback`] has accepted.
+pub(super) fn origin(uri: &str) -> &str {
+    let start = "http://".len();
+    let end =
+        uri.get(start..).and_then(|rest| rest.find(['/', '?'])).map_or(uri.len(), |at| at + start);
+    uri.get(..end).unwrap_or_default()
+}
+
+/// True for a `Host` header that names this machine by a loopback name.
+pub(super) fn is_loopback_host(host: &str) -> bool {
+    !host.contains(['/', '?']) && is_loopback(&format!("http://{host}"))
+}
+
+fn is_port(port: &str) -> bool {
+    (1..=5).contains(&port.len())
+        && port.bytes().all(|b| b.is_ascii_digit())
+        && port.parse::<u16>().is_ok_and(|port| port != 0)
+}
+
+const HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+const MAX_URI: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirect_uri_once_decoded_exact() {
+        for (uri, its_origin) in [
+            ("http://localhost:1234/auth/callback", "http://localhost:1234"),
+            ("http://127.0.0.1:1/cb?x=y", "http://127.0.0.1:1"),
+            ("http://[::1]:65535", "http://[::1]:65535"),
+            ("http://localhost/cb", "http://localhost"),
+            ("http://localhost?x", "http://localhost"),
+        ] {
+            assert!(is_loopback(uri), "{uri}");
+            assert_eq!(origin(uri), its_origin);
+        }
+        for uri in [
+            "",
+            "/cb",
+            "//evil",
+            "/\\evil",
+            "https://localhost/cb",
+            "HTTP://localhost/cb",
+            "http://127.0.0.1:80@evil/cb",
+            "http://evil@127.0.0.1/cb",
+            "http://localhost.evil/cb",
+            "http://localhost:1.evil/cb",
+            "http://evil/localhost",
+            "http://0x7f.1/cb",
+            "http://127.1/cb",
+            "http://127.0.0.2/cb",
+            "http://[::2]/cb",
+            "http://localhost:0/cb",
+            "http://localhost:65536/cb",
+            "http://localhost:+1/cb",
+            "http://localhost:/cb",
+            "http://localhost\\@evil/cb",
+            "http://localhost/cb#f",
+            "http://localhost/c b",
+            "http://localhost/\r\nX: y",
+            "http%3a%2f%2flocalhost/cb",
+            "http:%252f%252flocalhost/cb",
+            "urn:ietf:wg:oauth:2.0:oob",
+            "javascript:alert(1)",
+        ] {
+            assert!(!is_loopback(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_rebound_name_is_not_ours() {
+        for host in ["localhost", "localhost:8700", "127.0.0.1:1", "[::1]:8700"] {
+            assert!(is_loopback_host(host), "{host}");
+        }
+        for host in
+            ["evil.example", "localhost.evil", "127.0.0.1.evil:1", "a@localhost", "", "localhost/x"]
+        {
+            assert!(!is_loopback_host(host), "{host}");
+        }
+    }
+}

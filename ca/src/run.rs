@@ -1,0 +1,168 @@
+//! The running server: opens the logs, joins the faces, listens, and stops gracefully.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::path::Path;
+
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::commands::Failure;
+use crate::faces::{self, Faces};
+use crate::instance::Instance;
+use crate::logs;
+use crate::oidc_dev::DevIssuer;
+use crate::serve;
+
+/// How the server runs.
+pub enum Mode {
+    /// For an organisation: no development provider, metrics on a listener of their own.
+    Serve,
+    /// For a developer's machine: everything on one loopback listener.
+    Development {
+        /// The listener, bound before the instance was made so that its port is known.
+        bound: TcpListener,
+        /// The development identity provider.
+        issuer: DevIssuer,
+    },
+}
+
+/// Serves an instance until it is told to stop.
+///
+/// # Errors
+/// When the logs cannot be opened or an address cannot be listened on.
+pub fn serve(instance: Instance, mode: Mode) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(instance, mode))
+}
+
+async fn run(instance: Instance, mode: Mode) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let development = matches!(mode, Mode::Development { .. });
+    let (listeners, issuer) = match mode {
+        Mode::Serve => (vec![bind(instance.config.listen.address)?], None),
+        Mode::Development { bound, issuer } => (with_ipv6_loopback(bound)?, Some(issuer)),
+    };
+    let metrics_listener =
+        if development { None } else { Some(bind(instance.config.listen.metrics)?) };
+    let engine = logs::open(&instance, &clock)?;
+    let Faces { router, metrics, metrics_router } =
+        faces::join(&instance, &engine, &clock, issuer.as_ref())?;
+
+    let (stop, stopping) = watch::channel(false);
+    let mut serving = vec![tokio::spawn(serve::serve(
+        listeners.into_iter().map(tokio::net::TcpListener::from_std).collect::<Result<_, _>>()?,
+        router,
+        metrics.clone(),
+        stopping.clone(),
+    ))];
+    if let Some(listener) = metrics_listener {
+        let listener = vec![tokio::net::TcpListener::from_std(listener)?];
+        serving.push(tokio::spawn(serve::serve(
+            listener,
+            metrics_router,
+            metrics,
+            stopping.clone(),
+        )));
+    }
+    announce(&instance, development)?;
+
+    stop_signal().await;
+    tracing::info!("stopping: finishing what was accepted; a second signal stops at once");
+    tokio::spawn(async {
+        stop_signal().await;
+        std::process::exit(1);
+    });
+    let _no_receiver = stop.send(true);
+    for server in serving {
+        let _panicked = server.await;
+    }
+    // Everything that was accepted has been answered by now; this commits what nobody waits for.
+    tokio::task::spawn_blocking(move || engine.shutdown()).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// When the address cannot be had; the message names it.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address)
+        .map_err(|error| format!("{address}: cannot listen there: {error}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Adds `[::1]` on the same port where the machine has it, since "localhost" may mean either.
+fn with_ipv6_loopback(bound: TcpListener) -> Result<Vec<TcpListener>, Failure> {
+    let port = bound.local_addr()?.port();
+    let mut listeners = vec![bound];
+    match TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, port))) {
+        Ok(listener) => {
+            listener.set_nonblocking(true)?;
+            listeners.push(listener);
+        }
+        Err(error) => tracing::debug!(%error, "not listening on [::1]"),
+    }
+    Ok(listeners)
+}
+
+/// The one line that says the server is ready, and on a terminal what to type next.
+fn announce(instance: &Instance, development: bool) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "ready {}", instance.config.urls.ca)?;
+    if development && out.is_terminal() {
+        let dir = instance.dir.display();
+        let issuer = instance.config.development_issuer();
+        writeln!(
+            out,
+            "\nTry, in another terminal:\n\
+             \x20 export SIGSTORE_ID_TOKEN=$(ca token {dir} --email alice@example.com)\n\
+             \x20 signer sign-blob FILE --instance {dir}\n\
+             \x20 verifier verify-blob FILE --instance {dir} \
+             --certificate-identity alice@example.com --certificate-oidc-issuer {issuer}"
+        )?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+#[cfg(unix)]
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                terminate.recv().await;
+            }
+            Err(_unavailable) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_signal() {
+    let _unavailable = tokio::signal::ctrl_c().await;
+}
+
+/// `ca fsck`: rechecks the logs of the instance in `dir` and prints `ok` or what is wrong.
+///
+/// # Errors
+/// When the instance cannot be read, or something is wrong with its logs.
+pub fn fsck(dir: &Path) -> Result<(), Failure> {
+    let instance = Instance::open(dir, Clock::system().now())?;
+    let findings = logs::fsck(&instance)?;
+    let mut out = std::io::stdout().lock();
+    if findings.is_empty() {
+        writeln!(out, "ok")?;
+        return Ok(());
+    }
+    for finding in &findings {
+        writeln!(out, "{finding}")?;
+    }
+    Err(format!("{} things are wrong with the logs of {}", findings.len(), dir.display()).into())
+}

@@ -1,0 +1,309 @@
+//! Log entries in, [`Included`] out: a trusted log holds this very signature, by this very key,
+//! over this very content.
+//!
+//! Which rules apply follows from the parsed kind of the body, a closed enum, and never from the
+//! bundle's media type. Whatever the kind, a checkpoint counts only under the key that the trust
+//! root has for the entry's log id.
+
+use std::num::NonZeroU32;
+
+use formats::bundle::{Bundle, InclusionProof, LogEntry};
+use formats::entry::{EntryBody, EntryVerifier, HashedRekord002};
+use formats::key::{KeyAlgorithm, KeyDetails};
+use merkle::checkpoint::{self, OpenedCheckpoint};
+use merkle::merkle::{leaf_hash, verify_inclusion};
+use merkle::note::{Note, NoteVerifier, key_hint};
+
+use crate::crypto;
+use crate::error::{AuthorityFault, BundleFault, EntryFault, PolicyFault, Refusal};
+use crate::root::{Anchors, Log};
+use crate::signature::{SignedContent, SignedKind};
+use crate::signer::Signer;
+use crate::time::VerifiedTime;
+
+/// A signer whose signature is in enough logs.
+#[derive(Debug)]
+pub(crate) struct Included<'a> {
+    signer: Signer<'a>,
+    entries: Vec<IncludedEntry>,
+}
+
+/// Where a log holds the entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IncludedEntry {
+    /// The log's id, 32 bytes.
+    pub log_id: [u8; 32],
+    /// The log's host name according to the trust root.
+    pub log: String,
+    /// The entry's index as the log counts it for people (over all shards in Rekor v1).
+    pub log_index: u64,
+}
+
+impl<'a> Included<'a> {
+    pub(crate) fn signer(&self) -> &Signer<'a> {
+        &self.signer
+    }
+
+    pub(crate) fn into_parts(self) -> (Signer<'a>, Vec<IncludedEntry>) {
+        (self.signer, self.entries)
+    }
+}
+
+/// A log entry with its body parsed and its log found; nothing of it verified yet.
+#[derive(Debug)]
+pub(crate) struct ReadEntry<'a> {
+    pub(crate) index: usize,
+    pub(crate) entry: &'a LogEntry,
+    pub(crate) body: EntryBody,
+    /// All listings of the log, which have one key; at least one.
+    logs: Vec<&'a Log>,
+}
+
+impl<'a> ReadEntry<'a> {
+    /// The log.
+    pub(crate) fn log(&self) -> Option<&'a Log> {
+        self.logs.first().copied()
+    }
+
+    /// Whether the trust root trusts the log at `time`, unix seconds.
+    pub(crate) fn log_trusted_at(&self, time: i64) -> bool {
+        self.logs.iter().any(|log| log.window.contains(time))
+    }
+
+    pub(crate) fn refuse(&self, fault: EntryFault) -> Refusal {
+        BundleFault::Entry { index: self.index, fault }.into()
+    }
+}
+
+/// Parses every entry's body and finds its log.
+///
+/// # Errors
+/// A bundle without entries, a body off the closed list, a log that the trust root does not have.
+pub(crate) fn read<'a>(
+    bundle: &'a Bundle,
+    anchors: &'a Anchors,
+) -> Result<Vec<ReadEntry<'a>>, Refusal> {
+    if bundle.entries.is_empty() {
+        return Err(BundleFault::NoLogEntry.into());
+    }
+    let read = |(index, entry): (usize, &'a LogEntry)| {
+        let body = entry.body().map_err(|error| {
+            Refusal::from(BundleFault::Entry { index, fault: EntryFault::Body(error) })
+        })?;
+        let logs: Vec<&Log> = anchors.logs(entry.log_id).collect();
+        if logs.is_empty() {
+            return Err(AuthorityFault::LogUnknown.into());
+        }
+        Ok(ReadEntry { index, entry, body, logs })
+    };
+    bundle.entries.iter().enumerate().map(read).collect()
+}
+
+/// Checks every entry, and counts distinct logs: two indices of one log are one witness.
+///
+/// # Errors
+/// The first entry that does not hold refuses the bundle; [`PolicyFault::TooFewLogs`] below the
+/// threshold.
+pub(crate) fn verify<'a>(
+    entries: &[ReadEntry<'_>],
+    signer: Signer<'a>,
+    content: &SignedContent<'_>,
+    threshold: NonZeroU32,
+) -> Result<Included<'a>, Refusal> {
+    let mut included = Vec::with_capacity(entries.len());
+    let mut logs: Vec<[u8; 32]> = Vec::new();
+    for read in entries {
+        let log = read.log().ok_or(AuthorityFault::LogUnknown)?;
+        check_inclusion(read, log)?;
+        check_window(read, &signer)?;
+        check_binding(read, &signer, content).map_err(|fault| read.refuse(fault))?;
+        included.push(IncludedEntry {
+            log_id: log.id,
+            log: log.host.clone(),
+            log_index: read.entry.log_index,
+        });
+        let key = log.key.id();
+        if !logs.contains(&key) {
+            logs.push(key);
+        }
+    }
+    let (have, need) = (logs.len(), threshold.get());
+    if have < usize::try_from(need).unwrap_or(usize::MAX) {
+        return Err(PolicyFault::TooFewLogs { have, need }.into());
+    }
+    Ok(Included { signer, entries: included })
+}
+
+/// The entry is in the tree that the log signed. Size and root come from the opened checkpoint;
+/// what the proof says of them only has to agree.
+fn check_inclusion(read: &ReadEntry<'_>, log: &Log) -> Result<(), Refusal> {
+    let refuse = |fault| read.refuse(fault);
+    let proof =
+        read.entry.inclusion_proof.as_ref().ok_or_else(|| refuse(EntryFault::NoInclusionProof))?;
+    let tree = match &read.body {
+        EntryBody::HashedRekord001(_) | EntryBody::Dsse001(_) | EntryBody::Intoto002(_) => {
+            if log.id != log.key.id() {
+                return Err(AuthorityFault::LogId.into());
+            }
+            open_v1(proof, log).map_err(refuse)?
+        }
+        EntryBody::HashedRekord002(_) => {
+            // A tile log's id is its note key id; another id means another key or host name.
+            if log.id != log.note_id {
+                return Err(AuthorityFault::LogId.into());
+            }
+            if read.entry.log_index != proof.log_index {
+                return Err(refuse(EntryFault::LogIndexDiffers));
+            }
+            open_v2(proof, log).map_err(refuse)?
+        }
+    };
+    if proof.root_hash != tree.root() {
+        return Err(refuse(EntryFault::RootDiffers));
+    }
+    if proof.tree_size != tree.size() {
+        return Err(refuse(EntryFault::SizeDiffers));
+    }
+    let leaf = leaf_hash(&read.entry.canonicalized_body);
+    verify_inclusion(proof.log_index, tree.size(), &leaf, &proof.hashes, &tree.root())
+        .map_err(|error| refuse(EntryFault::Inclusion(error)))
+}
+
+/// Rekor v1 signs `HOST - TREE-ID` with `HOST` as key name, whatever URL it is reached at; its key
+/// id is the hash of the key alone. A v1 body in a log with the C2SP form is taken too, as long as
+/// the origin is the log's name.
+fn open_v1(proof: &InclusionProof, log: &Log) -> Result<OpenedCheckpoint, EntryFault> {
+    let note = Note::parse(&proof.checkpoint).map_err(EntryFault::CheckpointNote)?;
+    let origin = note.text().lines().next().unwrap_or_default();
+    let name = match v1_name(origin) {
+        Some(name) => name,
+        None if origin == log.host => &log.host,
+        None => return Err(EntryFault::CheckpointOrigin),
+    };
+    let key = LogKey { name, key_id: log.key.id(), log };
+    checkpoint::open(&note, &key).map_err(EntryFault::Checkpoint)
+}
+
+/// C2SP tlog-checkpoint: the origin is the log's name, and so is the key's.
+fn open_v2(proof: &InclusionProof, log: &Log) -> Result<OpenedCheckpoint, EntryFault> {
+    let note = Note::parse(&proof.checkpoint).map_err(EntryFault::CheckpointNote)?;
+    let key = LogKey { name: &log.host, key_id: log.note_id, log };
+    let opened = checkpoint::open(&note, &key).map_err(EntryFault::Checkpoint)?;
+    if opened.origin() != log.host {
+        return Err(EntryFault::CheckpointOrigin);
+    }
+    Ok(opened)
+}
+
+fn v1_name(origin: &str) -> Option<&str> {
+    let (name, tree) = origin.split_once(" - ")?;
+    let digits = !tree.is_empty() && tree.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && !name.is_empty()).then_some(name)
+}
+
+struct LogKey<'a> {
+    name: &'a str,
+    key_id: [u8; 32],
+    log: &'a Log,
+}
+
+impl NoteVerifier for LogKey<'_> {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn key_id(&self) -> [u8; 4] {
+        key_hint(&self.key_id)
+    }
+
+    fn verify(&self, text: &[u8], signature: &[u8]) -> bool {
+        crypto::verify_message(&self.log.key, self.log.scheme(), text, signature).is_ok()
+    }
+}
+
+/// The log was trusted when the signature was made. A promise's own time was checked where the
+/// promise was; a key bundle without any time has none to check.
+fn check_window(read: &ReadEntry<'_>, signer: &Signer<'_>) -> Result<(), Refusal> {
+    match signer.times().iter().map(VerifiedTime::seconds).find(|time| !read.log_trusted_at(*time)) {
+        Some(time) => Err(AuthorityFault::LogWindow(time).into()),
+        None => Ok(()),
+    }
+}
+
+/// Digest, signature and key of the entry are those of the bundle, byte for byte. A genuine entry
+/// of another artifact, or of another signature by the same key, proves nothing here.
+fn check_binding(
+    read: &ReadEntry<'_>,
+    signer: &Signer<'_>,
+    content: &SignedContent<'_>,
+) -> Result<(), EntryFault> {
+    let verifier = signer.entry_verifier();
+    match (&read.body, content.kind()) {
+        (EntryBody::HashedRekord001(record), SignedKind::Message | SignedKind::Envelope(_)) => {
+            same(&record.hash, content.digest(), EntryFault::DigestDiffers)?;
+            same(record.signature.as_slice(), content.signature(), EntryFault::SignatureDiffers)?;
+            same(&record.verifier, &verifier, EntryFault::KeyDiffers)
+        }
+        (EntryBody::HashedRekord002(record), SignedKind::Message | SignedKind::Envelope(_)) => {
+            same(&record.digest, content.digest(), EntryFault::DigestDiffers)?;
+            same(record.signature.as_slice(), content.signature(), EntryFault::SignatureDiffers)?;
+            same(&record.verifier, &verifier, EntryFault::KeyDiffers)?;
+            let key_details = details(signer).ok_or(EntryFault::KeyDetails)?;
+            same(&record.key_details, &key_details, EntryFault::KeyDetails)?;
+            // The whole body, rebuilt from the bundle alone: nothing in it goes unread.
+            let rebuilt = HashedRekord002 {
+                digest: *content.digest(),
+                signature: content.signature().to_vec(),
+                verifier,
+                key_details,
+            };
+            let body = read.entry.canonicalized_body.as_slice();
+            same(rebuilt.to_canonical().as_slice(), body, EntryFault::NotCanonical)
+        }
+        (EntryBody::Dsse001(record), SignedKind::Envelope(envelope)) => {
+            same(&record.payload_hash, &content.payload_hash(envelope), EntryFault::DigestDiffers)?;
+            check_signatures(&record.signatures, &verifier, content)
+        }
+        (EntryBody::Intoto002(record), SignedKind::Envelope(envelope)) => {
+            same(&record.payload_hash, &content.payload_hash(envelope), EntryFault::DigestDiffers)?;
+            same(
+                &record.payload_type,
+                &envelope.payload_type,
+                EntryFault::PayloadTypeDiffers,
+            )?;
+            check_signatures(&record.signatures, &verifier, content)
+        }
+        (EntryBody::Dsse001(_) | EntryBody::Intoto002(_), SignedKind::Message) => {
+            Err(EntryFault::KindDoesNotFitContent)
+        }
+    }
+}
+
+fn check_signatures(
+    signatures: &[(Vec<u8>, EntryVerifier)],
+    verifier: &EntryVerifier,
+    content: &SignedContent<'_>,
+) -> Result<(), EntryFault> {
+    let [(signature, by)] = signatures else {
+        return Err(EntryFault::SignatureCount(signatures.len()));
+    };
+    same(signature.as_slice(), content.signature(), EntryFault::SignatureDiffers)?;
+    same(by, verifier, EntryFault::KeyDiffers)
+}
+
+/// The one `keyDetails` that a tile log takes for the key: it checks digests, so that an Ed25519
+/// key can only stand there in its prehashed form.
+fn details(signer: &Signer<'_>) -> Option<KeyDetails> {
+    match signer.key().algorithm() {
+        KeyAlgorithm::Ed25519 => Some(KeyDetails::Ed25519ph),
+        KeyAlgorithm::EcdsaP256
+        | KeyAlgorithm::EcdsaP384
+        | KeyAlgorithm::EcdsaP521
+        | KeyAlgorithm::Rsa { .. } => KeyDetails::for_key(signer.key()),
+    }
+}
+
+fn same<T: PartialEq + ?Sized>(found: &T, wanted: &T, fault: EntryFault) -> Result<(), EntryFault> {
+    if found == wanted { Ok(()) } else { Err(fault) }
+}

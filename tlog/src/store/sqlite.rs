@@ -1,0 +1,491 @@
+//! The store in one SQLite file: write-ahead log, `synchronous = FULL`, one connection that
+//! writes and a few that read.
+//!
+//! The file is input like any other: parameters are bound, the schema is not trusted, and what is
+//! read is checked before it is believed ([`crate::sequencer`], [`crate::fsck`]).
+
+mod keys;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use merkle::Hash;
+use merkle::tile::TileId;
+use rusqlite::config::DbConfig;
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
+
+use super::{
+    Commit, CommitError, Head, NewEntry, Row, SignedHead, Store, StoreError, StoredAudit,
+    StoredEntry, TreeCommit, chain,
+};
+use crate::entry::Tree;
+use crate::search::SearchKey;
+use keys::Keys;
+
+/// A store in one SQLite file (with `-wal` and `-shm` beside it).
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: Mutex<Writer>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+struct Writer {
+    connection: Connection,
+    /// What is known of the stored keys; `None` until it is needed, and after any failure.
+    keys: Option<Keys>,
+    /// Bytes written since the write-ahead log was last copied into the database.
+    since_checkpoint: usize,
+    /// See [`StoreError::FlushFailed`].
+    flush_failed: bool,
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, and creates it when there is none. An older schema is
+    /// migrated.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerSchema`] and [`StoreError::NotOurs`] for a database that this program
+    /// must not touch, and the database's own errors.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut connection = Connection::open(path).map_err(failed("opening the database"))?;
+        connection
+            .execute_batch(&format!("PRAGMA page_size = {PAGE_SIZE}"))
+            .map_err(failed("setting up the database"))?;
+        set_up(&connection, WRITER_PRAGMAS)?;
+        schema::prepare(&mut connection, &path.display().to_string())?;
+        let writer = Writer { connection, keys: None, since_checkpoint: 0, flush_failed: false };
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+        })
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a read on a connection of the pool. Each statement sees the last commit.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match pooled {
+            Some(connection) => connection,
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let connection = Connection::open_with_flags(&self.path, flags)
+                    .map_err(failed("opening the database to read"))?;
+                set_up(&connection, READER_PRAGMAS)?;
+                connection
+            }
+        };
+        let result = work(&connection);
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if result.is_ok() && readers.len() < MAX_READERS {
+            readers.push(connection);
+        }
+        result
+    }
+}
+
+impl Store for SqliteStore {
+    fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+        let mut writer = self.writer();
+        if writer.flush_failed {
+            return Err(CommitError::NotPersisted(StoreError::FlushFailed));
+        }
+        // Taken out, and put back only when all went well: after a failure it is loaded anew.
+        let known = writer.keys.take();
+        let transaction = writer
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(not_persisted("beginning a transaction"))?;
+        // The write lock is held from here on, so the heads that are compared can't move before
+        // the commit, in this process or another.
+        for part in &commit.trees {
+            let found = head(&transaction, part.tree).map_err(CommitError::NotPersisted)?;
+            if found != part.expected {
+                return Err(CommitError::HeadMoved { tree: part.tree });
+            }
+        }
+        let mut keys = match known {
+            Some(keys) if keys.is_current(&transaction).map_err(CommitError::NotPersisted)? => keys,
+            // Another connection wrote. Heads are as expected, but duplicates were looked for in
+            // runs of keys that may have been merged away, so they have to be looked for again.
+            Some(_) if let Some(part) = commit.trees.first() => {
+                return Err(CommitError::HeadMoved { tree: part.tree });
+            }
+            _ => Keys::load(&transaction).map_err(CommitError::NotPersisted)?,
+        };
+        let written =
+            write(&transaction, &mut keys, commit).map_err(CommitError::NotPersisted)?;
+        if let Err(error) = transaction.commit() {
+            writer.flush_failed |= is_flush(&error);
+            return Err(match error.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy) => not_persisted("committing")(error),
+                _ => CommitError::Unknown(failed("committing")(error)),
+            });
+        }
+        writer.keys = Some(keys);
+        writer.since_checkpoint += written;
+        writer.copy_back();
+        Ok(())
+    }
+
+    fn load(&self, tree: Tree) -> Result<Option<SignedHead>, StoreError> {
+        if self.writer().flush_failed {
+            return Err(StoreError::FlushFailed);
+        }
+        self.read(|connection| head(connection, tree))
+    }
+
+    fn entries(&self, tree: Tree, first: u64, max: usize) -> Result<Vec<StoredEntry>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection
+                .prepare_cached(match tree {
+                    Tree::Ct => {
+                        "SELECT idx, body, extra FROM entry_ct WHERE idx >= ?1 ORDER BY idx LIMIT ?2"
+                    }
+                    Tree::Rekor2 => {
+                        "SELECT idx, body, extra FROM entry_rekor2 WHERE idx >= ?1 ORDER BY idx LIMIT ?2"
+                    }
+                })
+                .map_err(failed("reading entries"))?;
+            let rows = statement
+                .query_map(params![signed(first), signed(max as u64)], |row| {
+                    Ok(StoredEntry {
+                        index: index_of(row, 0)?,
+                        body: row.get_ref(1)?.as_blob()?.into(),
+                        extra: row.get_ref(2)?.as_blob()?.into(),
+                    })
+                })
+                .map_err(failed("reading entries"))?;
+            rows.collect::<Result<_, _>>().map_err(failed("reading entries"))
+        })
+    }
+
+    fn tile(&self, tree: Tree, tile: TileId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT hashes FROM tile WHERE id = ?1")
+                .map_err(failed("reading a tile"))?;
+            let found = statement.query_row([tile_row(tree, tile)], |row| row.get(0));
+            found.optional().map_err(failed("reading a tile"))
+        })
+    }
+
+    fn find_duplicate(&self, tree: Tree, identity: &[u8; 32]) -> Result<Option<u64>, StoreError> {
+        let mut writer = self.writer();
+        let Writer { connection, keys, .. } = &mut *writer;
+        if keys.is_none() {
+            *keys = Some(Keys::load(&*snapshot(connection)?)?);
+        }
+        keys.as_ref().map_or(Ok(None), |keys| keys.find(connection, tree, identity))
+    }
+
+    fn search(&self, key: &SearchKey, max: usize) -> Result<Vec<(Tree, u64)>, StoreError> {
+        self.read(|connection| keys::search(&*snapshot(connection)?, key, max))
+    }
+
+    fn value(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|connection| {
+            connection
+                .query_row("SELECT value FROM value WHERE name = ?1", [name], |row| row.get(0))
+                .optional()
+                .map_err(failed("reading a value"))
+        })
+    }
+
+    fn issuer(&self, fingerprint: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT der FROM issuer WHERE fingerprint = ?1";
+            connection
+                .query_row(sql, [fingerprint], |row| row.get(0))
+                .optional()
+                .map_err(failed("reading an issuer"))
+        })
+    }
+
+    fn audit(&self, first: u64, max: usize) -> Result<Vec<StoredAudit>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT number, row, hash FROM audit WHERE number >= ?1 ORDER BY number LIMIT ?2";
+            let mut statement =
+                connection.prepare_cached(sql).map_err(failed("reading audit rows"))?;
+            let rows = statement
+                .query_map(params![signed(first), signed(max as u64)], |row| {
+                    Ok(StoredAudit {
+                        number: index_of(row, 0)?,
+                        row: row.get(1)?,
+                        hash: row.get(2)?,
+                    })
+                })
+                .map_err(failed("reading audit rows"))?;
+            rows.collect::<Result<_, _>>().map_err(failed("reading audit rows"))
+        })
+    }
+
+    fn walk(&self, visit: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+        self.read(|connection| {
+            let check = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+            let verdict: String = check.map_err(failed("checking the database file"))?;
+            if verdict != "ok" {
+                visit(Row::Malformed { table: "sqlite_schema", what: "SQLite finds pages damaged" });
+            }
+            let connection = &*snapshot(connection)?;
+            keys::walk(connection, visit)?;
+            walk_tiles(connection, visit)?;
+            walk_issuers(connection, visit)
+        })
+    }
+}
+
+impl Writer {
+    /// Copies the write-ahead log into the database once enough of it is new. Done here and not by
+    /// SQLite's own hook, because that drops the error of a failed flush, after which the log
+    /// would be overwritten although its pages never reached the disk.
+    fn copy_back(&mut self) {
+        if self.since_checkpoint < CHECKPOINT_BYTES {
+            return;
+        }
+        self.since_checkpoint = 0;
+        let copied = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(error) = copied {
+            self.flush_failed |= is_flush(&error);
+            tracing::error!(%error, "the write-ahead log was not copied into the database");
+        }
+    }
+}
+
+/// Writes a whole commit inside the transaction; answers about how many bytes that was.
+fn write(connection: &Connection, keys: &mut Keys, commit: &Commit) -> Result<usize, StoreError> {
+    let mut written = 0;
+    for part in &commit.trees {
+        write_entries(connection, part.tree, &part.entries)?;
+        write_tiles(connection, part)?;
+        keys.add(part.tree, &part.entries);
+        write_head(connection, part.tree, &part.head)?;
+        written += part.entries.iter().map(entry_bytes).sum::<usize>() + HEAD_BYTES;
+        written += part.tiles.iter().map(|(_, tile)| tile.len()).sum::<usize>();
+    }
+    keys.write(connection)?;
+    write_audit(connection, &commit.audit)?;
+    written += commit.audit.iter().map(Vec::len).sum::<usize>();
+    for (name, value) in &commit.values {
+        let sql = "INSERT INTO value (name, value) VALUES (?1, ?2)
+            ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        let mut statement = connection.prepare_cached(sql).map_err(failed("writing a value"))?;
+        statement.execute(params![name, value]).map_err(failed("writing a value"))?;
+    }
+    for issuer in &commit.issuers {
+        let sql = "INSERT INTO issuer (fingerprint, der) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        let mut statement = connection.prepare_cached(sql).map_err(failed("writing an issuer"))?;
+        statement
+            .execute(params![issuer.fingerprint, &*issuer.der])
+            .map_err(failed("writing an issuer"))?;
+    }
+    Ok(written + HEAD_BYTES)
+}
+
+fn write_entries(
+    connection: &Connection,
+    tree: Tree,
+    entries: &[NewEntry],
+) -> Result<(), StoreError> {
+    let mut statement = connection
+        .prepare_cached(match tree {
+            Tree::Ct => "INSERT INTO entry_ct (idx, body, extra) VALUES (?1, ?2, ?3)",
+            Tree::Rekor2 => "INSERT INTO entry_rekor2 (idx, body, extra) VALUES (?1, ?2, ?3)",
+        })
+        .map_err(failed("writing entries"))?;
+    for entry in entries {
+        statement
+            .execute(params![signed(entry.index), &*entry.body, &*entry.extra])
+            .map_err(failed("writing entries"))?;
+    }
+    Ok(())
+}
+
+fn write_tiles(connection: &Connection, part: &TreeCommit) -> Result<(), StoreError> {
+    let mut statement = connection
+        .prepare_cached("INSERT INTO tile (id, hashes) VALUES (?1, ?2)")
+        .map_err(failed("writing tiles"))?;
+    for (id, hashes) in &part.tiles {
+        statement
+            .execute(params![tile_row(part.tree, *id), hashes])
+            .map_err(failed("writing tiles"))?;
+    }
+    Ok(())
+}
+
+fn write_head(connection: &Connection, tree: Tree, signed_head: &SignedHead) -> Result<(), StoreError> {
+    let sql = "INSERT INTO head (tree, size, root, timestamp_ms, checkpoint)
+        VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (tree) DO UPDATE SET size = excluded.size, root = excluded.root,
+            timestamp_ms = excluded.timestamp_ms, checkpoint = excluded.checkpoint";
+    let mut statement = connection.prepare_cached(sql).map_err(failed("writing a head"))?;
+    let Head { size, root, timestamp_ms } = &signed_head.head;
+    statement
+        .execute(params![
+            tree.id(),
+            signed(*size),
+            root.as_bytes(),
+            signed(*timestamp_ms),
+            signed_head.checkpoint
+        ])
+        .map_err(failed("writing a head"))?;
+    Ok(())
+}
+
+fn write_audit(connection: &Connection, rows: &[Vec<u8>]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let last = connection
+        .prepare_cached("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")
+        .and_then(|mut statement| {
+            statement.query_row([], |row| Ok((index_of(row, 0)?, row.get(1)?))).optional()
+        })
+        .map_err(failed("reading the last audit row"))?;
+    let (mut number, mut hash) = last.unwrap_or((0, [0; 32]));
+    let mut statement = connection
+        .prepare_cached("INSERT INTO audit (number, row, hash) VALUES (?1, ?2, ?3)")
+        .map_err(failed("writing audit rows"))?;
+    for row in rows {
+        number += 1;
+        hash = chain(&hash, row);
+        statement
+            .execute(params![signed(number), row, hash])
+            .map_err(failed("writing audit rows"))?;
+    }
+    Ok(())
+}
+
+fn head(connection: &Connection, tree: Tree) -> Result<Option<SignedHead>, StoreError> {
+    let row = connection
+        .prepare_cached("SELECT size, root, timestamp_ms, checkpoint FROM head WHERE tree = ?1")
+        .and_then(|mut statement| {
+            let read = |row: &rusqlite::Row<'_>| {
+                let root: [u8; 32] = row.get(1)?;
+                let (size, timestamp_ms) = (index_of(row, 0)?, index_of(row, 2)?);
+                let head = Head { size, root: Hash::new(root), timestamp_ms };
+                Ok(SignedHead { head, checkpoint: row.get(3)? })
+            };
+            statement.query_row([tree.id()], read).optional()
+        });
+    row.map_err(failed("reading a head"))
+}
+
+fn walk_tiles(connection: &Connection, visit: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+    let mut statement =
+        connection.prepare("SELECT id FROM tile ORDER BY id").map_err(failed("listing tiles"))?;
+    let mut rows = statement.query([]).map_err(failed("listing tiles"))?;
+    while let Some(row) = rows.next().map_err(failed("listing tiles"))? {
+        let id: i64 = row.get(0).map_err(failed("listing tiles"))?;
+        let [tree, level, index @ ..] = id.to_be_bytes();
+        let index = index.into_iter().fold(0, |index, byte| index << 8 | u64::from(byte));
+        visit(match Tree::from_id(tree) {
+            Some(tree) => Row::Tile { tree, tile: TileId { level, index } },
+            None => Row::Malformed { table: "tile", what: "a tree that does not exist" },
+        });
+    }
+    Ok(())
+}
+
+fn walk_issuers(connection: &Connection, visit: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+    let mut statement = connection
+        .prepare("SELECT fingerprint, der FROM issuer")
+        .map_err(failed("listing issuers"))?;
+    let mut rows = statement.query([]).map_err(failed("listing issuers"))?;
+    while let Some(row) = rows.next().map_err(failed("listing issuers"))? {
+        let der: Vec<u8> = row.get(1).map_err(failed("listing issuers"))?;
+        visit(match row.get(0) {
+            Ok(fingerprint) => Row::Issuer(super::Issuer { fingerprint, der: der.into() }),
+            Err(_) => Row::Malformed { table: "issuer", what: "a fingerprint of a wrong length" },
+        });
+    }
+    Ok(())
+}
+
+/// A read transaction, so that several statements see the same commit.
+fn snapshot(connection: &Connection) -> Result<Transaction<'_>, StoreError> {
+    connection.unchecked_transaction().map_err(failed("beginning to read"))
+}
+
+fn set_up(connection: &Connection, pragmas: &str) -> Result<(), StoreError> {
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("setting up the database"))?;
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)
+        .map_err(failed("setting up the database"))?;
+    connection.execute_batch(pragmas).map_err(failed("setting up the database"))
+}
+
+/// SQLite's integers are signed. Ours stay below 2^63 by far: an index has 40 bits, a time 44.
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn index_of(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let value: i64 = row.get(column)?;
+    u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
+}
+
+fn tile_row(tree: Tree, tile: TileId) -> i64 {
+    i64::from(tree.id()) << 56 | i64::from(tile.level) << 48 | signed(tile.index)
+}
+
+fn entry_bytes(entry: &NewEntry) -> usize {
+    entry.body.len() + entry.extra.len() + KEY_BYTES
+}
+
+fn is_flush(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| FLUSH_ERRORS.contains(&error.extended_code))
+}
+
+fn failed(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
+    move |error| match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full,
+        _ => StoreError::Failed { doing, reason: error.to_string() },
+    }
+}
+
+fn not_persisted(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> CommitError {
+    move |error| CommitError::NotPersisted(failed(doing)(error))
+}
+
+/// `synchronous = FULL` flushes the write-ahead log in every commit. `fullfsync` is what a flush
+/// takes on macOS. Checkpoints are run by [`Writer::copy_back`].
+const WRITER_PRAGMAS: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA fullfsync = ON;
+    PRAGMA checkpoint_fullfsync = ON;
+    PRAGMA wal_autocheckpoint = 0;
+    PRAGMA cache_size = -8192;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA cell_size_check = ON;";
+
+const READER_PRAGMAS: &str = "
+    PRAGMA query_only = ON;
+    PRAGMA cache_size = -1024;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA cell_size_check = ON;";
+
+/// Bodies are about 1.6 KB: of pages of 16 KiB they leave least unused.
+const PAGE_SIZE: u32 = 16384;
+const CHECKPOINT_BYTES: usize = 16 << 20;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_READERS: usize = 4;
+/// About what an entry's keys take.
+const KEY_BYTES: usize = 128;
+const HEAD_BYTES: usize = 4096;
+
+/// SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC.
+const FLUSH_ERRORS: [i32; 2] = [10 | 4 << 8, 10 | 5 << 8];
