@@ -191,8 +191,7 @@ impl Ceremony<'_> {
     }
 
     fn key(&self, role: Role) -> Result<KeyPair, CeremonyError> {
-        let key =
-            KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(refused(role.name()))?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(refused(role.name()))?;
         write_private(&role.path(self.dir), &Zeroizing::new(key.serialize_pem()))?;
         Ok(key)
     }

@@ -13,10 +13,10 @@ use crate::cli::{Cli, Command, Init, LogFormat, TrustFile};
 use crate::clock::Clock;
 use crate::config::{Config, Urls};
 use crate::instance::Instance;
-use crate::run::{self, Mode};
-use crate::trust::TrustFiles;
 use crate::keys;
 use crate::oidc_dev::DevIssuer;
+use crate::run::{self, Mode};
+use crate::trust::TrustFiles;
 
 /// Anything that ends a command: shown as one line on standard error.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -52,8 +52,7 @@ fn init(flags: &Init) -> Result<(), Failure> {
         ct: flags.ct_url.clone().unwrap_or(local.ct),
         tsa: flags.tsa_url.clone().unwrap_or(local.tsa),
     };
-    let plan =
-        Plan { name: flags.name.clone(), address: flags.listen, urls, development: false };
+    let plan = Plan { name: flags.name.clone(), address: flags.listen, urls, development: false };
     ceremony::init(&flags.dir, &plan, OffsetDateTime::now_utc())?;
     let instance = open(&flags.dir)?;
     TrustFiles::of(&instance, None).publish(&instance.public())?;
@@ -110,10 +109,7 @@ fn dev(dir: Option<PathBuf>, listen: Option<SocketAddr>) -> Result<(), Failure> 
 }
 
 /// The listener of an instance that `ca dev` made before, on the port that it was made with.
-fn reopen(
-    dir: &Path,
-    listen: Option<SocketAddr>,
-) -> Result<std::net::TcpListener, Failure> {
+fn reopen(dir: &Path, listen: Option<SocketAddr>) -> Result<std::net::TcpListener, Failure> {
     let config = Config::read(dir)?;
     let dir = dir.display();
     if !config.development {
@@ -157,12 +153,7 @@ fn development_issuer(url: &str, dir: &Path) -> Result<DevIssuer, Failure> {
     Ok(DevIssuer::new(url, &key, Clock::system().as_seconds())?)
 }
 
-fn trust(
-    dir: &Path,
-    file: TrustFile,
-    out: Option<PathBuf>,
-    write: bool,
-) -> Result<(), Failure> {
+fn trust(dir: &Path, file: TrustFile, out: Option<PathBuf>, write: bool) -> Result<(), Failure> {
     let instance = open(dir)?;
     let issuer = instance.config.development_issuer();
     let files = TrustFiles::of(&instance, instance.config.development.then_some(issuer.as_str()));

@@ -202,7 +202,11 @@ impl Urls {
     pub fn check(&self) -> Result<Faces, ConfigError> {
         let ca = parse_url("ca", &self.ca)?;
         if ca.path() != "/" || self.ca.ends_with('/') {
-            return Err(refuse("ca", &self.ca, "must end after the host: some clients drop a path"));
+            return Err(refuse(
+                "ca",
+                &self.ca,
+                "must end after the host: some clients drop a path",
+            ));
         }
         let log = parse_url("log", &self.log)?;
         if log.path() != "/" || self.log.ends_with('/') {

@@ -88,13 +88,12 @@ pub fn join(
     if let Some(issuer) = development {
         router = router.nest("/oidc", issuer.router()).merge(metrics_router.clone());
     }
-    let router = router
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(
+    let router = router.fallback(nothing_here).method_not_allowed_fallback(wrong_method).layer(
+        middleware::from_fn_with_state(
             Arc::new(Watch { metrics: metrics.clone(), ids: RequestIds::new()? }),
             watch,
-        ));
+        ),
+    );
     Ok(Faces { router: by_host(router, instance.faces.ct_host.clone()), metrics, metrics_router })
 }
 

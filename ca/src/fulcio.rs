@@ -62,8 +62,7 @@ async fn signing_cert_v2(State(fulcio): State<Arc<Fulcio>>, request: Request<Bod
             wire.certificate_signing_request,
         )?;
         let issued = certify(&fulcio, token, proof).await?;
-        let certificates: Vec<String> =
-            issued.chain().map(|certificate| pem(certificate)).collect();
+        let certificates: Vec<String> = issued.chain().map(pem).collect();
         let body = json!({
             "signedCertificateEmbeddedSct": { "chain": { "certificates": certificates } },
         });

@@ -14,11 +14,11 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::answer;
+use crate::clock::Clock;
 use crate::fulcio::Fulcio;
 use crate::metrics::Metrics;
-use crate::timestamp::TimestampAuthority;
-use crate::clock::Clock;
 use crate::profile::LIFE_SECONDS;
+use crate::timestamp::TimestampAuthority;
 
 /// What readiness looks at.
 pub struct Health {
@@ -92,8 +92,7 @@ impl Health {
             if let Some(damage) = &tree.damage {
                 let _infallible = write!(problem, "damaged: {damage}");
             } else if tree.head_age_ms > MAX_HEAD_AGE_MS {
-                let _infallible =
-                    write!(problem, "its head is {} s old", tree.head_age_ms / 1000);
+                let _infallible = write!(problem, "its head is {} s old", tree.head_age_ms / 1000);
             }
             if !problem.is_empty() {
                 problems.push(format!("{} log: {problem}", tree.tree));

@@ -221,7 +221,10 @@ fn must_be_in_date(
     now: i64,
 ) -> Result<(), InstanceError> {
     if now < certificate.not_before() {
-        return Err(InstanceError::Unfit { role, problem: "is not valid yet; is the clock right?" });
+        return Err(InstanceError::Unfit {
+            role,
+            problem: "is not valid yet; is the clock right?",
+        });
     }
     if now > certificate.not_after() {
         return Err(InstanceError::Unfit { role, problem: "has expired" });

@@ -13,8 +13,8 @@ use crate::audit;
 use crate::clock::{Clock, ClockStepped};
 use crate::identity::VerifiedIdentity;
 use crate::keys::{RcgenKey, SignFailed, Signer};
-use crate::logs::CtLog;
 use crate::lint::{self, LintFailure, LintedKey};
+use crate::logs::CtLog;
 use crate::profile::{Draft, DraftError, LIFE_SECONDS};
 use crate::proof::ProvenKey;
 

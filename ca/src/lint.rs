@@ -100,19 +100,14 @@ pub fn lint(tbs: &[u8], issuing: &Certificate) -> Result<(), LintFailure> {
     lint_extensions(&certificate, issuing)
 }
 
-fn lint_extensions(
-    certificate: &Certificate,
-    issuing: &Certificate,
-) -> Result<(), LintFailure> {
+fn lint_extensions(certificate: &Certificate, issuing: &Certificate) -> Result<(), LintFailure> {
     let oids: Vec<&str> = certificate.extensions().iter().map(|e| e.oid.as_str()).collect();
     let Some((head, rest)) = oids.split_first_chunk::<5>() else {
         return Err(LintFailure::Extensions);
     };
     let Some((last, fulcio)) = rest.split_last() else { return Err(LintFailure::Extensions) };
-    let numbers: Option<Vec<u64>> = fulcio
-        .iter()
-        .map(|oid| oid.strip_prefix(oid::FULCIO_ARC)?.parse().ok())
-        .collect();
+    let numbers: Option<Vec<u64>> =
+        fulcio.iter().map(|oid| oid.strip_prefix(oid::FULCIO_ARC)?.parse().ok()).collect();
     let numbers = numbers.ok_or(LintFailure::Extensions)?;
     let ascending = numbers.is_sorted_by(|a, b| a < b);
     let poison = *last == oid::PRECERT_POISON;

@@ -168,8 +168,6 @@ impl LogKey for InstanceKey {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        self.0
-            .sign(message)
-            .map_err(|failed| SignError::Unavailable { reason: failed.to_string() })
+        self.0.sign(message).map_err(|failed| SignError::Unavailable { reason: failed.to_string() })
     }
 }

@@ -71,7 +71,7 @@ impl Draft {
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         params.not_before = date(now)?;
         params.not_after = date(now.saturating_add(LIFE_SECONDS))?;
-        params.custom_extensions = extensions(identity, key, &authority);
+        params.custom_extensions = extensions(identity, key, authority);
         let key = SubjectPublicKeyInfo::from_der(key.spki_der())
             .map_err(|_unsupported| DraftError::Key)?;
         Ok(Self { params, key, serial })
@@ -208,8 +208,7 @@ const DIGITAL_SIGNATURE: &[u8] = &[0x03, 0x02, 0x07, 0x80];
 const CODE_SIGNING: &[u8] = &[0x30, 0x0a, 0x06, 0x08, 0x2b, 6, 1, 5, 5, 7, 3, 3];
 
 /// OID 1.3.6.1.4.1.57264.1.7, the type of a Fulcio user name.
-const OTHER_NAME: &[u8] =
-    &[0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x83, 0xbf, 0x30, 0x01, 0x07];
+const OTHER_NAME: &[u8] = &[0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x83, 0xbf, 0x30, 0x01, 0x07];
 
 /// From this number on an extension is a DER UTF8String.
 const FIRST_UTF8: u8 = 7;

@@ -19,7 +19,7 @@ pub use self::rules::KeyRule;
 pub use self::weak::WeakKey;
 
 /// A public key whose private half the caller has shown to hold. Only [`signed_challenge`] and
-/// [`csr`] make one, and issuing takes it by value.
+/// [`csr()`] make one, and issuing takes it by value.
 #[derive(Debug)]
 pub struct ProvenKey(PublicKey);
 

@@ -74,8 +74,7 @@ pub(crate) fn answer_checkpoint(engine: &Engine, tree: Tree) -> Response {
     let Some(head) = engine.head(tree) else {
         return Refusal::not_found("there is no such log here").into_response();
     };
-    let mut response =
-        typed(StatusCode::OK, "text/plain; charset=utf-8", head.checkpoint.clone());
+    let mut response = typed(StatusCode::OK, "text/plain; charset=utf-8", head.checkpoint.clone());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

@@ -1,1 +1,13 @@
-//! Placeholder.
+//! What `signer` and `verifier` need from the world outside: services over HTTP, trust roots and
+//! signing configurations from files and instances, and the artifact's bytes.
+//!
+//! Nothing here decides anything: what comes back is bytes, or a parsed form of `formats`, and the
+//! verdict belongs to `verify`. Nothing is read but what the caller names: no working directory, no
+//! home, no environment beyond the proxy variables that HTTPS honours.
+
+pub mod artifact;
+pub mod endpoint;
+pub mod http;
+pub mod progress;
+pub mod shown;
+pub mod trust;

@@ -52,7 +52,7 @@ pub enum JsonError {
     Syntax {
         /// Line, from one.
         line: usize,
-        /// Column in bytes, from one.
+        /// Column in bytes, from one; zero at the end of an empty line.
         column: usize,
         /// What the parser said, with line and column.
         message: String,

@@ -6,6 +6,7 @@
 mod build;
 mod request;
 mod response;
+mod signed_data;
 mod token;
 mod tst_info;
 

@@ -355,12 +355,12 @@ fn extensions_single_and_well_formed() {
         issuer(&v2(&forge::utf8("")).without(ISSUER_V1)),
         Err(malformed(ids::FULCIO_ISSUER_V2))
     );
-    // A padded arc (1.8 with a leading 0x80) would be a second spelling of one extension.
+    // A padded arc (the final 9 with 0x80 before it) would be a second spelling of one extension.
     let mut padded = Forge::leaf();
     let spelled = extension("1.3.6.1.4.1.57264.1.9", false, &forge::utf8("x"));
     let end = 2 + spelled[3] as usize + 1;
     let mut arc = spelled.clone();
-    arc.insert(end + 1, 0x80);
+    arc.insert(end, 0x80);
     arc[1] += 1;
     arc[3] += 1;
     padded.extensions.push(arc);

@@ -57,7 +57,7 @@ impl Real {
 /// Each body says what its own bundle holds: the binding that a verdict will ask for.
 #[test]
 fn real_bodies_say_what_their_bundles_hold() {
-    for index in 0..REAL.len() {
+    for (index, source) in REAL.iter().enumerate() {
         let real = real(index);
         let body = entry::parse(&real.kind, &real.version, &real.bytes).unwrap();
         assert_eq!(body.kind_version(), (real.kind.as_str(), real.version.as_str()));
@@ -93,7 +93,7 @@ fn real_bodies_say_what_their_bundles_hold() {
             }
             (Content::Dsse(envelope), _) => HashAlgorithm::Sha256.digest(&envelope.payload),
         };
-        assert_eq!(digest, expected, "{}", REAL[index]);
+        assert_eq!(digest, expected, "{source}");
     }
 }
 

@@ -91,6 +91,8 @@ fn one_document_of_utf8() {
     assert!(from_slice::<Value>(b" {} \n").is_ok());
     assert_eq!(syntax(b"{} {}"), Some((1, 4)));
     assert_eq!(syntax(b"{}\0"), Some((1, 3)));
+    assert!(matches!(json::check(b"{} {}", 9), Err(JsonError::Syntax { line: 1, column: 4, .. })));
+    assert_eq!(json::check(b"{} ", 9), Ok("{} "));
     assert_eq!(syntax(b""), Some((1, 0)));
     assert_eq!(syntax(b"{\"a\":1,}"), Some((1, 8)));
     assert_eq!(syntax(b"{'a':1}"), Some((1, 2)));

@@ -250,3 +250,146 @@ impl FixedOutput for FinishedSha512 {
 }
 
 impl HashMarker for FinishedSha512 {}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
+
+    fn key(algorithm: &'static rcgen::SignatureAlgorithm) -> (KeyPair, PublicKey) {
+        let pair = KeyPair::generate_for(algorithm).unwrap();
+        let public = PublicKey::from_spki_der(&pair.subject_public_key_info()).unwrap();
+        (pair, public)
+    }
+
+    #[test]
+    fn each_kind_of_key_verifies_its_own_scheme_and_no_other() {
+        let kinds = [
+            (&rcgen::PKCS_ECDSA_P256_SHA256, Scheme::EcdsaSha256),
+            (&rcgen::PKCS_ECDSA_P384_SHA384, Scheme::EcdsaSha384),
+            (&rcgen::PKCS_ECDSA_P521_SHA512, Scheme::EcdsaSha512),
+            (&rcgen::PKCS_ECDSA_P521_SHA256, Scheme::EcdsaSha256),
+            (&rcgen::PKCS_ED25519, Scheme::Ed25519),
+            (&rcgen::PKCS_RSA_SHA256, Scheme::RsaPkcs1Sha256),
+        ];
+        for (algorithm, scheme) in kinds {
+            let (pair, public) = key(algorithm);
+            let signature = pair.sign(b"message").unwrap();
+            assert_eq!(verify_message(&public, scheme, b"message", &signature), Ok(()));
+            let invalid = Err(SignatureError::Invalid);
+            assert_eq!(verify_message(&public, scheme, b"massage", &signature), invalid);
+            assert_eq!(verify_message(&public, scheme, b"message", &[]), invalid);
+            for other in ALL.into_iter().filter(|other| *other != scheme) {
+                assert!(verify_message(&public, other, b"message", &signature).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn scheme_of_another_family_is_named() {
+        let families = [
+            (&rcgen::PKCS_ECDSA_P256_SHA256, vec![Scheme::Ed25519, Scheme::RsaPkcs1Sha256]),
+            (&rcgen::PKCS_ED25519, vec![Scheme::EcdsaSha256, Scheme::RsaPkcs1Sha512]),
+            (&rcgen::PKCS_RSA_SHA256, vec![Scheme::EcdsaSha384, Scheme::Ed25519]),
+        ];
+        for (algorithm, others) in families {
+            let (_, public) = key(algorithm);
+            for other in others {
+                let verdict = verify_message(&public, other, b"", b"");
+                assert_eq!(verdict, Err(SignatureError::SchemeDoesNotFitKey));
+            }
+        }
+    }
+
+    #[test]
+    fn digest_stands_for_the_message() {
+        for (algorithm, hash) in [
+            (&rcgen::PKCS_ECDSA_P256_SHA256, HashAlgorithm::Sha256),
+            (&rcgen::PKCS_ECDSA_P384_SHA384, HashAlgorithm::Sha384),
+            (&rcgen::PKCS_ECDSA_P521_SHA512, HashAlgorithm::Sha512),
+            (&rcgen::PKCS_RSA_SHA256, HashAlgorithm::Sha256),
+        ] {
+            let (pair, public) = key(algorithm);
+            let signature = pair.sign(b"message").unwrap();
+            assert_eq!(verify_digest(&public, &hash.digest(b"message"), &signature), Ok(()));
+            for other in HashAlgorithm::ALL {
+                let verdict = verify_digest(&public, &other.digest(b"massage"), &signature);
+                assert_eq!(verdict, Err(SignatureError::Invalid));
+            }
+        }
+    }
+
+    /// RFC 8032 section 7.3, "-----TEST abc".
+    #[test]
+    fn ed25519ph_of_the_standard() {
+        let public = hex("ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf");
+        let signature = hex(concat!(
+            "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae41",
+            "31f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406"
+        ));
+        let spki = [hex("302a300506032b6570032100"), public].concat();
+        let key = PublicKey::from_spki_der(&spki).unwrap();
+        let abc = HashAlgorithm::Sha512.digest(b"abc");
+        assert_eq!(verify_digest(&key, &abc, &signature), Ok(()));
+        let other = HashAlgorithm::Sha512.digest(b"abd");
+        assert_eq!(verify_digest(&key, &other, &signature), Err(SignatureError::Invalid));
+        let plain = verify_message(&key, Scheme::Ed25519, b"abc", &signature);
+        assert_eq!(plain, Err(SignatureError::Invalid));
+        let short = HashAlgorithm::Sha256.digest(b"abc");
+        assert_eq!(
+            verify_digest(&key, &short, &signature),
+            Err(SignatureError::DigestDoesNotFitKey)
+        );
+    }
+
+    #[test]
+    fn plain_ed25519_is_not_prehashed() {
+        let (pair, public) = key(&rcgen::PKCS_ED25519);
+        let signature = pair.sign(b"abc").unwrap();
+        let digest = HashAlgorithm::Sha512.digest(b"abc");
+        assert_eq!(verify_message(&public, Scheme::Ed25519, b"abc", &signature), Ok(()));
+        assert_eq!(verify_digest(&public, &digest, &signature), Err(SignatureError::Invalid));
+    }
+
+    #[test]
+    fn point_off_the_curve_verifies_nothing() {
+        let (pair, public) = key(&rcgen::PKCS_ECDSA_P256_SHA256);
+        let signature = pair.sign(b"message").unwrap();
+        let mut spki = public.spki_der().to_vec();
+        *spki.last_mut().unwrap() ^= 1;
+        let public = PublicKey::from_spki_der(&spki).unwrap();
+        let verdict = verify_message(&public, Scheme::EcdsaSha256, b"message", &signature);
+        assert_eq!(verdict, Err(SignatureError::Invalid));
+    }
+
+    #[test]
+    fn ecdsa_signature_is_strict_der() {
+        let (pair, public) = key(&rcgen::PKCS_ECDSA_P256_SHA256);
+        let signature = pair.sign(b"message").unwrap();
+        let judge = |bytes: &[u8]| verify_message(&public, Scheme::EcdsaSha256, b"message", bytes);
+        assert_eq!(judge(&signature), Ok(()));
+        let trailing = [signature.as_slice(), &[0]].concat();
+        assert_eq!(judge(&trailing), Err(SignatureError::Invalid));
+        let (head, tail) = signature.split_at(1);
+        let long_form = [head, &[0x81], tail].concat();
+        assert_eq!(judge(&long_form), Err(SignatureError::Invalid));
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        text.as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    }
+
+    const ALL: [Scheme; 7] = [
+        Scheme::EcdsaSha256,
+        Scheme::EcdsaSha384,
+        Scheme::EcdsaSha512,
+        Scheme::RsaPkcs1Sha256,
+        Scheme::RsaPkcs1Sha384,
+        Scheme::RsaPkcs1Sha512,
+        Scheme::Ed25519,
+    ];
+}

@@ -60,10 +60,7 @@ fn check_identity(identity: &LeafIdentity, wanted: &IdentityMatch) -> Result<(),
 }
 
 /// Each rule reads its own extension; a claim that is not there fails its rule.
-fn check_claims(
-    extensions: &FulcioExtensions,
-    wanted: &IdentityMatch,
-) -> Result<(), PolicyFault> {
+fn check_claims(extensions: &FulcioExtensions, wanted: &IdentityMatch) -> Result<(), PolicyFault> {
     for (claim, rule) in &wanted.claims {
         let found = claim.value(extensions).ok_or(PolicyFault::ClaimAbsent(*claim))?;
         rule.check(found).map_err(|fault| PolicyFault::Claim {
@@ -75,10 +72,7 @@ fn check_claims(
     Ok(())
 }
 
-fn check_predicate_type(
-    policy: &Policy,
-    statement: Option<&Statement>,
-) -> Result<(), PolicyFault> {
+fn check_predicate_type(policy: &Policy, statement: Option<&Statement>) -> Result<(), PolicyFault> {
     let Some(wanted) = &policy.predicate_type else { return Ok(()) };
     let statement = statement.ok_or(PolicyFault::NotAnAttestation)?;
     if &statement.predicate_type != wanted {

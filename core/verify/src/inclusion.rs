@@ -5,11 +5,12 @@
 //! bundle's media type. Whatever the kind, a checkpoint counts only under the key that the trust
 //! root has for the entry's log id.
 
+mod binding;
+
 use std::num::NonZeroU32;
 
 use formats::bundle::{Bundle, InclusionProof, LogEntry};
-use formats::entry::{EntryBody, EntryVerifier, HashedRekord002};
-use formats::key::{KeyAlgorithm, KeyDetails};
+use formats::entry::EntryBody;
 use merkle::checkpoint::{self, OpenedCheckpoint};
 use merkle::merkle::{leaf_hash, verify_inclusion};
 use merkle::note::{Note, NoteVerifier, key_hint};
@@ -17,7 +18,7 @@ use merkle::note::{Note, NoteVerifier, key_hint};
 use crate::crypto;
 use crate::error::{AuthorityFault, BundleFault, EntryFault, PolicyFault, Refusal};
 use crate::root::{Anchors, Log};
-use crate::signature::{SignedContent, SignedKind};
+use crate::signature::SignedContent;
 use crate::signer::Signer;
 use crate::time::VerifiedTime;
 
@@ -117,7 +118,7 @@ pub(crate) fn verify<'a>(
         let log = read.log().ok_or(AuthorityFault::LogUnknown)?;
         check_inclusion(read, log)?;
         check_window(read, &signer)?;
-        check_binding(read, &signer, content).map_err(|fault| read.refuse(fault))?;
+        binding::check(read, &signer, content).map_err(|fault| read.refuse(fault))?;
         included.push(IncludedEntry {
             log_id: log.id,
             log: log.host.clone(),
@@ -225,85 +226,22 @@ impl NoteVerifier for LogKey<'_> {
 /// The log was trusted when the signature was made. A promise's own time was checked where the
 /// promise was; a key bundle without any time has none to check.
 fn check_window(read: &ReadEntry<'_>, signer: &Signer<'_>) -> Result<(), Refusal> {
-    match signer.times().iter().map(VerifiedTime::seconds).find(|time| !read.log_trusted_at(*time)) {
+    match signer.times().iter().map(VerifiedTime::seconds).find(|time| !read.log_trusted_at(*time))
+    {
         Some(time) => Err(AuthorityFault::LogWindow(time).into()),
         None => Ok(()),
     }
 }
 
-/// Digest, signature and key of the entry are those of the bundle, byte for byte. A genuine entry
-/// of another artifact, or of another signature by the same key, proves nothing here.
-fn check_binding(
-    read: &ReadEntry<'_>,
-    signer: &Signer<'_>,
-    content: &SignedContent<'_>,
-) -> Result<(), EntryFault> {
-    let verifier = signer.entry_verifier();
-    match (&read.body, content.kind()) {
-        (EntryBody::HashedRekord001(record), SignedKind::Message | SignedKind::Envelope(_)) => {
-            same(&record.hash, content.digest(), EntryFault::DigestDiffers)?;
-            same(record.signature.as_slice(), content.signature(), EntryFault::SignatureDiffers)?;
-            same(&record.verifier, &verifier, EntryFault::KeyDiffers)
-        }
-        (EntryBody::HashedRekord002(record), SignedKind::Message | SignedKind::Envelope(_)) => {
-            same(&record.digest, content.digest(), EntryFault::DigestDiffers)?;
-            same(record.signature.as_slice(), content.signature(), EntryFault::SignatureDiffers)?;
-            same(&record.verifier, &verifier, EntryFault::KeyDiffers)?;
-            let key_details = details(signer).ok_or(EntryFault::KeyDetails)?;
-            same(&record.key_details, &key_details, EntryFault::KeyDetails)?;
-            // The whole body, rebuilt from the bundle alone: nothing in it goes unread.
-            let rebuilt = HashedRekord002 {
-                digest: *content.digest(),
-                signature: content.signature().to_vec(),
-                verifier,
-                key_details,
-            };
-            let body = read.entry.canonicalized_body.as_slice();
-            same(rebuilt.to_canonical().as_slice(), body, EntryFault::NotCanonical)
-        }
-        (EntryBody::Dsse001(record), SignedKind::Envelope(envelope)) => {
-            same(&record.payload_hash, &content.payload_hash(envelope), EntryFault::DigestDiffers)?;
-            check_signatures(&record.signatures, &verifier, content)
-        }
-        (EntryBody::Intoto002(record), SignedKind::Envelope(envelope)) => {
-            same(&record.payload_hash, &content.payload_hash(envelope), EntryFault::DigestDiffers)?;
-            same(
-                &record.payload_type,
-                &envelope.payload_type,
-                EntryFault::PayloadTypeDiffers,
-            )?;
-            check_signatures(&record.signatures, &verifier, content)
-        }
-        (EntryBody::Dsse001(_) | EntryBody::Intoto002(_), SignedKind::Message) => {
-            Err(EntryFault::KindDoesNotFitContent)
+#[cfg(test)]
+mod tests {
+    use super::v1_name;
+
+    #[test]
+    fn v1_origin_is_a_name_and_a_tree() {
+        assert_eq!(v1_name("rekor.sigstore.dev - 2605736670972794746"), Some("rekor.sigstore.dev"));
+        for other in ["rekor.sigstore.dev", "a - ", "a - 1x", " - 1", "a - -1", "a - 1 - 2", ""] {
+            assert_eq!(v1_name(other), None, "{other}");
         }
     }
-}
-
-fn check_signatures(
-    signatures: &[(Vec<u8>, EntryVerifier)],
-    verifier: &EntryVerifier,
-    content: &SignedContent<'_>,
-) -> Result<(), EntryFault> {
-    let [(signature, by)] = signatures else {
-        return Err(EntryFault::SignatureCount(signatures.len()));
-    };
-    same(signature.as_slice(), content.signature(), EntryFault::SignatureDiffers)?;
-    same(by, verifier, EntryFault::KeyDiffers)
-}
-
-/// The one `keyDetails` that a tile log takes for the key: it checks digests, so that an Ed25519
-/// key can only stand there in its prehashed form.
-fn details(signer: &Signer<'_>) -> Option<KeyDetails> {
-    match signer.key().algorithm() {
-        KeyAlgorithm::Ed25519 => Some(KeyDetails::Ed25519ph),
-        KeyAlgorithm::EcdsaP256
-        | KeyAlgorithm::EcdsaP384
-        | KeyAlgorithm::EcdsaP521
-        | KeyAlgorithm::Rsa { .. } => KeyDetails::for_key(signer.key()),
-    }
-}
-
-fn same<T: PartialEq + ?Sized>(found: &T, wanted: &T, fault: EntryFault) -> Result<(), EntryFault> {
-    if found == wanted { Ok(()) } else { Err(fault) }
 }

@@ -113,7 +113,9 @@ impl Path {
             check_extensions(certificate, position)?;
             match (role, position) {
                 (Role::Timestamping, 0) => check_timestamp_signer(certificate)?,
-                (Role::Timestamping, above) => check_authority(certificate, role, above, above - 1)?,
+                (Role::Timestamping, above) => {
+                    check_authority(certificate, role, above, above - 1)?
+                }
                 (Role::Issuing, above) => check_authority(certificate, role, above, above)?,
             }
         }

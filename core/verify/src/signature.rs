@@ -127,9 +127,7 @@ impl<'a> SignedContent<'a> {
 pub(crate) fn required_digests(bundle: &Bundle, key: Option<&PublicKey>) -> Vec<HashAlgorithm> {
     let leaf_key = bundle.leaf().and_then(|leaf| leaf.public_key().ok());
     match &bundle.content {
-        Content::Message { .. } => {
-            leaf_key.as_ref().or(key).map(signed_hash).into_iter().collect()
-        }
+        Content::Message { .. } => leaf_key.as_ref().or(key).map(signed_hash).into_iter().collect(),
         Content::Dsse(envelope) => Statement::from_envelope(envelope)
             .map(|statement| subject_algorithms(&statement))
             .unwrap_or_default(),
@@ -143,8 +141,7 @@ impl Artifact<'_> {
             Self::Digests(digests) => {
                 let mut of_algorithm =
                     digests.iter().filter(|digest| digest.algorithm() == algorithm);
-                let digest =
-                    of_algorithm.next().ok_or(ArtifactFault::DigestMissing(algorithm))?;
+                let digest = of_algorithm.next().ok_or(ArtifactFault::DigestMissing(algorithm))?;
                 if of_algorithm.any(|other| other != digest) {
                     return Err(ArtifactFault::DigestsContradict(algorithm));
                 }

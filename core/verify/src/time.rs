@@ -107,6 +107,11 @@ pub(crate) fn establish(
 }
 
 impl VerifiedTimes {
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self { times: Vec::new(), strangers: 0 }
+    }
+
     /// The times, if at least `threshold` distinct witnesses vouch for them.
     pub(crate) fn at_least(self, threshold: NonZeroU32) -> Result<SigningTimes, Refusal> {
         let (have, need) = (self.witnesses(), threshold.get());

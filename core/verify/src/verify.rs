@@ -12,6 +12,7 @@ use formats::trusted_root::TrustedRoot;
 pub use crate::inclusion::IncludedEntry;
 pub use crate::signature::Artifact;
 
+use crate::chain;
 use crate::error::{AuthorityFault, BundleFault, PolicyFault, Refusal, RootFault};
 use crate::identity::{self, MatchedIdentity};
 use crate::inclusion;
@@ -21,7 +22,6 @@ use crate::sct;
 use crate::signature::{self, SignedContent};
 use crate::signer::{Signer, TimedKey};
 use crate::time::{self, VerifiedTime};
-use crate::chain;
 
 /// Verifies `bundle` for `artifact` against `policy` and `root` at `now` (unix seconds, which only
 /// bounds a log's claim about its own time). To verify many bundles, prepare a [`Verifier`] once.
@@ -160,9 +160,7 @@ impl From<MatchedIdentity> for Verified {
     fn from(matched: MatchedIdentity) -> Self {
         let MatchedIdentity { identity, times, entries, statement } = matched;
         let (subject, issuer, extensions) = match identity {
-            Some(identity) => {
-                (Some(identity.subject), Some(identity.issuer), identity.extensions)
-            }
+            Some(identity) => (Some(identity.subject), Some(identity.issuer), identity.extensions),
             None => (None, None, FulcioExtensions::default()),
         };
         Self { subject, issuer, extensions, times, entries, statement }

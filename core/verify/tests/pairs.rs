@@ -49,8 +49,8 @@ const CHANGES: &[Change] = &[
     ("root", |bundle| proof(bundle).root_hash = Hash::new([1; 32])),
     ("size", |bundle| proof(bundle).tree_size += 1),
     ("hash", |bundle| proof(bundle).hashes[0] = Hash::new([1; 32])),
-    ("hashes swapped", |bundle| proof(bundle).hashes.swap(0, 1)),
-    ("hash dropped", |bundle| drop(proof(bundle).hashes.pop())),
+    ("hashes swapped", |bundle| proof(bundle).hashes.reverse()),
+    ("hash dropped", |bundle| proof(bundle).hashes.truncate(1)),
     ("checkpoint size", |bundle| {
         let proof = proof(bundle);
         proof.checkpoint = proof.checkpoint.replacen("\n5\n", "\n6\n", 1);

@@ -75,9 +75,14 @@ fn attestation_of_an_image_verifies_by_its_digest() {
 fn bundles_that_no_log_holds_are_refused() {
     for bundle in UNLOGGED {
         let bundle = Bundle::from_json(bundle).unwrap();
-        let refusal =
-            verify(&bundle, &Artifact::Digests(&[image_digest()]), &Policy::key(key()), &root(), NOW)
-                .unwrap_err();
+        let refusal = verify(
+            &bundle,
+            &Artifact::Digests(&[image_digest()]),
+            &Policy::key(key()),
+            &root(),
+            NOW,
+        )
+        .unwrap_err();
         assert_eq!(refusal, Refusal::Bundle(BundleFault::NoLogEntry));
     }
 }

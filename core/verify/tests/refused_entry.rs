@@ -19,7 +19,8 @@ fn entry(fault: EntryFault) -> Refusal {
 #[test]
 fn no_entry() {
     for kind in Kind::ALL {
-        let refusal = Scene::refused(kind, |scene| scene.edit_bundle(|bundle| bundle.entries.clear()));
+        let refusal =
+            Scene::refused(kind, |scene| scene.edit_bundle(|bundle| bundle.entries.clear()));
         assert_eq!(refusal, Refusal::Bundle(BundleFault::NoLogEntry));
     }
 }
@@ -87,11 +88,7 @@ fn entry_of_another_signature_by_the_same_key() {
         let message = if kind.is_message() { scene.artifact.clone() } else { scene.pae() };
         let other = scene.leaf.key.sign(&message);
         scene.edit_body(move |body| body.signatures[0].0 = other.clone());
-        assert_eq!(
-            scene.verdict().unwrap_err(),
-            entry(EntryFault::SignatureDiffers),
-            "{kind:?}"
-        );
+        assert_eq!(scene.verdict().unwrap_err(), entry(EntryFault::SignatureDiffers), "{kind:?}");
     }
 }
 

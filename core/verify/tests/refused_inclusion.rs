@@ -88,8 +88,11 @@ fn missing_origin_size_or_root() {
         // The log itself signs the text, so that nothing but its form is wrong.
         let whole = scene.bundle().entries[0].inclusion_proof.clone().unwrap().checkpoint;
         let text = strip(&format!("{}\n", whole.split_once("\n\n").unwrap().0));
-        let line =
-            note_line("log.example.org", &scene.log_id()[..4], &scene.log_key.sign(text.as_bytes()));
+        let line = note_line(
+            "log.example.org",
+            &scene.log_id()[..4],
+            &scene.log_key.sign(text.as_bytes()),
+        );
         let checkpoint = format!("{text}\n{line}");
         scene.edit_entry(move |entry| {
             entry.inclusion_proof.as_mut().unwrap().checkpoint = checkpoint.clone();
@@ -110,8 +113,9 @@ fn origin_of_another_log() {
         assert_eq!(refusal, entry(EntryFault::CheckpointOrigin), "{origin}");
     }
     for origin in ["elsewhere.example.org", "v1.log.example.org - ", "v1.log.example.org - x1"] {
-        let refusal =
-            Scene::refused(Kind::HashedRekord1, |scene| scene.checkpoint.origin = origin.to_owned());
+        let refusal = Scene::refused(Kind::HashedRekord1, |scene| {
+            scene.checkpoint.origin = origin.to_owned()
+        });
         assert_eq!(refusal, entry(EntryFault::CheckpointOrigin), "{origin}");
     }
 }

@@ -45,10 +45,7 @@ fn second(gen_time: i64) -> TokenSpec {
 
 #[test]
 fn no_timestamp() {
-    assert_eq!(
-        stamped(|scene| scene.tokens.clear()),
-        Refusal::Bundle(BundleFault::NoVerifiedTime)
-    );
+    assert_eq!(stamped(|scene| scene.tokens.clear()), Refusal::Bundle(BundleFault::NoVerifiedTime));
 }
 
 #[test]
@@ -188,10 +185,7 @@ fn tsa_eku_sole_and_critical() {
             scene.tsas[0].spec.set(oid::EXTENDED_KEY_USAGE, critical, value);
         })
     };
-    assert_eq!(
-        purposes(false, &[oid::EKU_TIME_STAMPING]),
-        tsa(PathFault::LeafPurposeNotCritical)
-    );
+    assert_eq!(purposes(false, &[oid::EKU_TIME_STAMPING]), tsa(PathFault::LeafPurposeNotCritical));
     for bad in [
         &[oid::EKU_TIME_STAMPING, oid::EKU_CODE_SIGNING][..],
         &[oid::EKU_ANY],
@@ -310,9 +304,7 @@ fn every_time_must_fit() {
 
 #[test]
 fn thresholds_count_authorities() {
-    let policy = || {
-        Some(Policy::identity(Scene::identity()).times(NonZeroU32::new(2).unwrap()))
-    };
+    let policy = || Some(Policy::identity(Scene::identity()).times(NonZeroU32::new(2).unwrap()));
     let too_few = Refusal::Policy(PolicyFault::TooFewTimes { have: 1, need: 2 });
     let one = stamped(|scene| scene.policy = policy());
     assert_eq!(one, too_few);
@@ -347,78 +339,6 @@ fn thresholds_count_authorities() {
         scene.tokens.push(TokenSpec::at(T));
     });
     assert_eq!(log_and_tsa.unwrap().times.len(), 2);
-}
-
-#[test]
-fn time_is_authenticated_first() {
-    for kind in [Kind::HashedRekord1, Kind::Dsse1, Kind::Intoto2] {
-        // Time without promise.
-        let refusal = Scene::refused(kind, |scene| {
-            scene.edit_entry(|entry| entry.inclusion_promise = None);
-        });
-        assert_eq!(refusal, Refusal::Bundle(BundleFault::NoVerifiedTime));
-        // Promise without time.
-        let refusal =
-            Scene::refused(kind, |scene| scene.edit_entry(|entry| entry.integrated_time = None));
-        assert_eq!(refusal, v1(EntryFault::PromiseWithoutTime));
-        // Time, index or signature other than promised.
-        for edit in [
-            (|entry| entry.integrated_time = Some(T + 1)) as fn(&mut formats::bundle::LogEntry),
-            |entry| entry.log_index += 1,
-            |entry| *entry.inclusion_promise.as_mut().unwrap().last_mut().unwrap() ^= 1,
-        ] {
-            let refusal = Scene::refused(kind, |scene| scene.edit_entry(edit));
-            assert_eq!(refusal, v1(EntryFault::PromiseSignature));
-        }
-        // A log that lives in the future.
-        let refusal = Scene::refused(kind, |scene| scene.now = T - 1);
-        assert_eq!(refusal, v1(EntryFault::IntegratedTimeInFuture(T)));
-        assert!(Scene::after(kind, |scene| scene.now = T).is_ok());
-        // Promised, and outside the certificate.
-        let refusal = Scene::refused(kind, |scene| scene.promise = Some(T + 541));
-        assert_eq!(refusal.code(), "certificate-not-valid-at");
-    }
-}
-
-#[test]
-fn unpromised_time_is_not_read() {
-    // With a timestamp, an entry needs no promise; the number beside it decides nothing.
-    for kind in [Kind::HashedRekord1, Kind::Dsse1, Kind::Intoto2] {
-        for number in [None, Some(1), Some(T + 99_999)] {
-            let verdict = Scene::after(kind, |scene| {
-                scene.tokens.push(TokenSpec::at(T));
-                scene.edit_entry(move |entry| {
-                    entry.inclusion_promise = None;
-                    entry.integrated_time = number;
-                });
-            });
-            let times = verdict.unwrap().times;
-            assert_eq!(times.iter().map(|time| time.seconds()).collect::<Vec<_>>(), [T]);
-        }
-    }
-}
-
-#[test]
-fn promise_from_a_tile_log() {
-    for kind in [Kind::Rekor2, Kind::Rekor2Dsse] {
-        assert_eq!(
-            Scene::refused(kind, |scene| scene.promise = Some(T)),
-            v1(EntryFault::PromiseFromTileLog)
-        );
-        let unpromised = Scene::after(kind, |scene| {
-            scene.edit_entry(|entry| entry.integrated_time = Some(T + 99_999));
-        });
-        assert!(unpromised.is_ok());
-    }
-}
-
-#[test]
-fn promise_and_timestamp_must_both_fit() {
-    let refusal = Scene::refused(Kind::Intoto2, |scene| {
-        scene.tokens.push(TokenSpec::at(T + 541));
-    });
-    assert_eq!(refusal.code(), "certificate-not-valid-at");
-    assert!(Scene::after(Kind::Intoto2, |scene| scene.tokens.push(TokenSpec::at(T))).is_ok());
 }
 
 #[test]

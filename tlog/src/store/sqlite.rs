@@ -27,10 +27,14 @@ use crate::search::SearchKey;
 use keys::Keys;
 
 /// A store in one SQLite file (with `-wal` and `-shm` beside it).
+///
+/// The connections that read are closed before the one that writes: the last to go copies the
+/// write-ahead log into the database, which a reader can't, and after a clean stop the one file is
+/// all there is.
 pub struct SqliteStore {
     path: PathBuf,
-    writer: Mutex<Writer>,
     readers: Mutex<Vec<Connection>>,
+    writer: Mutex<Writer>,
 }
 
 struct Writer {

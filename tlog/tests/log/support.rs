@@ -27,6 +27,7 @@ use tlog::signer::{
     check_head,
 };
 use tlog::store::Store;
+use tlog::fsck::{self, Finding};
 use tlog::{Accepted, Engine, Published, Submitted, Tree, birth, rekor2};
 
 pub const REKOR_ORIGIN: &str = "rekor.test.example";
@@ -164,6 +165,19 @@ impl World {
         verify_inclusion(published.index(), head.size, &leaf, published.proof(), &head.root)
             .unwrap();
     }
+}
+
+/// The whole-state checker: recomputes everything in a store and expects no disagreement.
+pub fn assert_whole(world: &World, store: &dyn Store) {
+    assert_eq!(findings(world, store), []);
+}
+
+pub fn findings(world: &World, store: &dyn Store) -> Vec<Finding> {
+    let verifiers = world.trees().into_iter().map(|config| (config.tree, config.verifier));
+    let mut findings = Vec::new();
+    let summary = fsck::check(store, &verifiers.collect(), &mut |finding| findings.push(finding));
+    assert_eq!(summary.findings as usize, findings.len());
+    findings
 }
 
 /// Runs a future to its end, on a runtime of its own.

@@ -4,7 +4,7 @@ use super::number::Number;
 
 /// The smallest prime below 1024 that divides the modulus.
 pub(super) fn small(modulus: &Number) -> Option<u32> {
-    let is_prime = |n: &u32| (2..*n).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    let is_prime = |n: &u32| (2..*n).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
     (2..SMALL_PRIMES_BELOW).filter(is_prime).find(|prime| modulus.rem(*prime) == 0)
 }
 

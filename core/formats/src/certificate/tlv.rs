@@ -5,9 +5,15 @@
 //! server reads one certificate per log entry, so an element costs no allocation; a property test
 //! holds the header rules against those of the `der` crate.
 
+mod identifier;
+mod write;
+
 use thiserror::Error;
 
-use crate::limits::{MAX_DER_DEPTH, MAX_OID_ARCS};
+use crate::limits::MAX_DER_DEPTH;
+
+pub(crate) use identifier::{oid_from_str, oid_to_string};
+pub(crate) use write::{oid_element, unsigned_content, write};
 
 /// Why bytes are not the DER (ITU-T X.690) that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -36,7 +42,8 @@ pub enum DerError {
     /// A BOOLEAN other than 0x00 and 0xFF.
     #[error("DER BOOLEAN is not canonical")]
     BadBoolean,
-    /// An OBJECT IDENTIFIER that is empty, padded, cut short or has more than [`MAX_OID_ARCS`] arcs.
+    /// An OBJECT IDENTIFIER that is empty, padded, cut short or has more than
+    /// [`crate::limits::MAX_OID_ARCS`] arcs.
     #[error("DER OBJECT IDENTIFIER is malformed or too long")]
     BadOid,
     /// A BIT STRING whose count of unused bits is not the one its use calls for.
@@ -169,11 +176,9 @@ fn check_depth(der: &[u8]) -> Result<(), DerError> {
 
 /// The first element of `bytes`, and what follows it (X.690 sections 8.1 and 10.1).
 fn split(bytes: &[u8]) -> Result<(Tlv<'_>, &[u8]), DerError> {
-    let [tag, first, after @ ..] = bytes else {
-        // A bad identifier is told even when nothing follows it.
-        return Err(bytes.first().map_or(Ok(()), |tag| check_tag(*tag)).err().unwrap_or(DerError::Truncated));
-    };
+    let (tag, after) = bytes.split_first().ok_or(DerError::Truncated)?;
     check_tag(*tag)?;
+    let (first, after) = after.split_first().ok_or(DerError::Truncated)?;
     let (length, content) = match first {
         0..=0x7f => (usize::from(*first), after),
         // Up to four bytes of length: nothing this crate reads comes near 4 GiB.
@@ -196,7 +201,8 @@ fn split(bytes: &[u8]) -> Result<(Tlv<'_>, &[u8]), DerError> {
 /// never in pieces). Numbers above 30, which take more bytes, occur in nothing we read.
 fn check_tag(tag: u8) -> Result<(), DerError> {
     let known = match tag {
-        BOOLEAN | INTEGER | BIT_STRING | OCTET_STRING | NULL | OBJECT_IDENTIFIER | SEQUENCE | SET => true,
+        BOOLEAN | INTEGER | BIT_STRING | OCTET_STRING | NULL | OBJECT_IDENTIFIER | SEQUENCE
+        | SET => true,
         // REAL, ENUMERATED, UTF8String, RELATIVE-OID, and the older strings and times.
         0x09 | 0x0a | 0x0c | 0x0d | 0x12..=0x18 | 0x1a..=0x1c | 0x1e => true,
         0x00..=0x3f => false,
@@ -257,129 +263,6 @@ pub(crate) fn boolean(content: &[u8]) -> Result<bool, DerError> {
     }
 }
 
-/// OBJECT IDENTIFIER content as dotted decimals. Padded arcs are refused: they would give one
-/// extension two spellings, and so defeat the check for duplicates.
-pub(crate) fn oid_to_string(content: &[u8]) -> Result<String, DerError> {
-    if content.last().is_none_or(|byte| byte & 0x80 != 0) {
-        return Err(DerError::BadOid);
-    }
-    let mut text = String::with_capacity(32);
-    let mut arc = 0_u64;
-    let mut arcs = 0_usize;
-    let mut starts = true;
-    for byte in content {
-        if starts && *byte == 0x80 {
-            return Err(DerError::BadOid);
-        }
-        if arc > u64::MAX >> 7 {
-            return Err(DerError::BadOid);
-        }
-        arc = (arc << 7) | u64::from(byte & 0x7f);
-        starts = byte & 0x80 == 0;
-        if !starts {
-            continue;
-        }
-        if arcs == 0 {
-            let root = (arc / 40).min(2);
-            push_decimal(&mut text, root);
-            arc -= root * 40;
-            arcs = 1;
-        }
-        arcs += 1;
-        if arcs > MAX_OID_ARCS {
-            return Err(DerError::BadOid);
-        }
-        text.push('.');
-        push_decimal(&mut text, arc);
-        arc = 0;
-    }
-    Ok(text)
-}
-
-/// OBJECT IDENTIFIER content from dotted decimals.
-pub(crate) fn oid_from_str(text: &str) -> Result<Vec<u8>, DerError> {
-    let mut arcs = Vec::with_capacity(12);
-    for part in text.split('.') {
-        let canonical =
-            part == "0" || (!part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit()));
-        if part.is_empty() || !canonical || arcs.len() == MAX_OID_ARCS {
-            return Err(DerError::BadOid);
-        }
-        arcs.push(part.parse::<u64>().map_err(|_| DerError::BadOid)?);
-    }
-    let [root, second, others @ ..] = arcs.as_slice() else { return Err(DerError::BadOid) };
-    if *root > 2 || (*root < 2 && *second > 39) {
-        return Err(DerError::BadOid);
-    }
-    let first = second.checked_add(root * 40).ok_or(DerError::BadOid)?;
-    let mut content = Vec::with_capacity(16);
-    for arc in std::iter::once(&first).chain(others) {
-        let significant = 64 - arc.leading_zeros();
-        let groups = significant.div_ceil(7).max(1);
-        for group in (0..groups).rev() {
-            let bits = u8::try_from((arc >> (group * 7)) & 0x7f).unwrap_or_default();
-            content.push(if group == 0 { bits } else { bits | 0x80 });
-        }
-    }
-    Ok(content)
-}
-
-fn push_decimal(text: &mut String, value: u64) {
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    let mut value = value;
-    loop {
-        at -= 1;
-        if let Some(digit) = digits.get_mut(at) {
-            *digit = b'0' + u8::try_from(value % 10).unwrap_or_default();
-        }
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    text.extend(digits.iter().skip(at).map(|digit| char::from(*digit)));
-}
-
-/// Encodes one element whose content is the parts in order. Lengths take their shortest form.
-pub(crate) fn write(identifier: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let total = parts.iter().map(|part| part.len()).sum::<usize>();
-    let mut out = Vec::with_capacity(total + 6);
-    out.push(identifier);
-    let length = total.to_be_bytes();
-    match u8::try_from(total) {
-        Ok(short) if short < 0x80 => out.push(short),
-        _ => {
-            let significant = length.iter().skip_while(|byte| **byte == 0);
-            // At most eight: the bytes of a usize.
-            out.push(0x80 | u8::try_from(significant.clone().count()).unwrap_or_default());
-            out.extend(significant);
-        }
-    }
-    for part in parts {
-        out.extend_from_slice(part);
-    }
-    out
-}
-
-/// A whole OBJECT IDENTIFIER element for one of our own constants. A constant that is no OID would
-/// give an empty element, which every reader refuses; a test covers them all.
-pub(crate) fn oid_element(dotted: &str) -> Vec<u8> {
-    write(OBJECT_IDENTIFIER, &[&oid_from_str(dotted).unwrap_or_default()])
-}
-
-/// INTEGER content of an unsigned big-endian number, in its shortest form.
-pub(crate) fn unsigned_content(big_endian: &[u8]) -> Vec<u8> {
-    let zeros = big_endian.iter().take_while(|byte| **byte == 0).count();
-    let digits = big_endian.get(zeros..).unwrap_or_default();
-    let mut content = Vec::with_capacity(digits.len() + 1);
-    if digits.first().is_none_or(|first| first & 0x80 != 0) {
-        content.push(0);
-    }
-    content.extend_from_slice(digits);
-    content
-}
-
 pub(crate) const BOOLEAN: u8 = 0x01;
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
@@ -400,6 +283,18 @@ mod tests {
     use super::*;
     use crate::certificate::oid;
     use proptest::prelude::*;
+
+    #[test]
+    fn tags_are_those_of_der() {
+        let tagged = |tag: u8| split(&[tag, 0]).map(|(element, _)| element.tag);
+        for good in [BOOLEAN, UTF8_STRING, SEQUENCE, SET, 0x1c, 0x61, 0x80, 0xa3, 0xdf - 1] {
+            assert_eq!(tagged(good), Ok(good));
+        }
+        // End of contents, primitive SEQUENCE, constructed strings, numbers above 30.
+        for bad in [0x00, 0x10, 0x11, 0x22, 0x24, 0x2c, 0x1f, 0x3f, 0x5f, 0x9f, 0xbf, 0xff] {
+            assert_eq!(tagged(bad), Err(DerError::BadTag), "{bad:#x}");
+        }
+    }
 
     #[test]
     fn lengths_are_minimal_both_ways() {
@@ -525,6 +420,30 @@ mod tests {
             let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
             let der = write(OCTET_STRING, &parts);
             prop_assert_eq!(exactly(&der, OCTET_STRING).unwrap().value, parts.concat());
+        }
+
+        /// Another decoder draws the same lines, but for UniversalString and long tag numbers.
+        #[test]
+        fn headers_agree_with_der(
+            tag in any::<u8>(),
+            length in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..7),
+                (0x80..0x88_u8, prop::collection::vec(any::<u8>(), 0..4))
+                    .prop_map(|(first, more)| [vec![first], more].concat()),
+                (any::<u8>()).prop_map(|one| vec![one]),
+                (any::<u8>()).prop_map(|one| vec![0x81, one]),
+                (0..3_u8, any::<u8>()).prop_map(|(high, low)| vec![0x82, high, low]),
+            ],
+        ) {
+            use der::{Decode as _, Reader as _};
+            let bytes = [vec![tag], length, vec![5; 700]].concat();
+            let mut reader = der::SliceReader::new(&bytes).unwrap();
+            let theirs = der::Header::decode(&mut reader)
+                .and_then(|header| reader.read_slice(header.length()));
+            let ours = split(&bytes).map(|(element, _)| element.value);
+            if tag != 0x1c && tag & NUMBER != NUMBER {
+                prop_assert_eq!(ours.ok(), theirs.ok());
+            }
         }
 
         #[test]

@@ -170,8 +170,7 @@ fn content_info(
     let content = tlv::write(tlv::SEQUENCE, &[&tlv::oid_element(TST_INFO), &content]);
     let mut bag: Vec<&[u8]> = template.certificates.iter().map(Certificate::der).collect();
     bag.sort_unstable();
-    let certificates =
-        if bag.is_empty() { Vec::new() } else { tlv::write(EXPLICIT_0, &bag) };
+    let certificates = if bag.is_empty() { Vec::new() } else { tlv::write(EXPLICIT_0, &bag) };
     let signers = tlv::write(tlv::SET, &[signer_info]);
     let signed =
         tlv::write(tlv::SEQUENCE, &[VERSION_3, &algorithms, &content, &certificates, &signers]);

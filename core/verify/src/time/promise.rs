@@ -15,10 +15,8 @@ pub(super) fn verify(read: &ReadEntry<'_>, now: i64) -> Result<Option<VerifiedTi
         EntryBody::HashedRekord001(_) | EntryBody::Dsse001(_) | EntryBody::Intoto002(_) => {}
         EntryBody::HashedRekord002(_) => return Err(read.refuse(EntryFault::PromiseFromTileLog)),
     }
-    let time = read
-        .entry
-        .integrated_time
-        .ok_or_else(|| read.refuse(EntryFault::PromiseWithoutTime))?;
+    let time =
+        read.entry.integrated_time.ok_or_else(|| read.refuse(EntryFault::PromiseWithoutTime))?;
     let log = read.log().ok_or(AuthorityFault::LogUnknown)?;
     crypto::verify_message(&log.key, log.scheme(), &signed_data(read.entry, time), promise)
         .map_err(|_| read.refuse(EntryFault::PromiseSignature))?;

@@ -62,7 +62,10 @@ pub fn note_line(name: &str, hint: &[u8], signature: &[u8]) -> String {
 /// The C2SP key id of an Ed25519 key, whole.
 pub fn ed25519_note_id(name: &str, key: &Key) -> [u8; 32] {
     let public = key.public();
-    Sha256::new().chain_update(name).chain_update([0x0a, 0x01]).chain_update(public.raw())
+    Sha256::new()
+        .chain_update(name)
+        .chain_update([0x0a, 0x01])
+        .chain_update(public.raw())
         .finalize()
         .into()
 }

@@ -10,6 +10,7 @@
 
 pub mod der;
 pub mod log;
+pub mod make;
 pub mod pki;
 pub mod scene;
 pub mod tsa;

@@ -27,13 +27,16 @@ impl Key {
     }
 
     pub fn rsa() -> Self {
-        Self(
-            KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap(),
-        )
+        Self(KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap())
     }
 
     pub fn ed25519() -> Self {
         Self(KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap())
+    }
+
+    /// Of a kind that nothing here verifies with.
+    pub fn ml_dsa() -> Self {
+        Self(KeyPair::generate_for(&rcgen::PKCS_ML_DSA_44).unwrap())
     }
 
     /// In the key's own scheme, ECDSA as DER.

@@ -1,8 +1,6 @@
 //! Where an issuer's keys come from, and when: a real issuer on a real socket that can be told to
 //! rotate, hang, lie and redirect, and a clock that the test moves.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};

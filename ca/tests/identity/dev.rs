@@ -1,7 +1,5 @@
 //! The development issuer as clients meet it: over a socket, through the whole sign-in.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 

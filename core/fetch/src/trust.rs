@@ -1,0 +1,270 @@
+//! Where trust comes from: files, an instance, or what is built in.
+//!
+//! An instance is a folder that `ca` wrote, a client trust configuration, or the URL of one that
+//! runs on this machine. An instance elsewhere is not trusted for the asking: its word would be all
+//! there is to check its word with.
+
+mod built_in;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use formats::limits::MAX_TRUSTED_ROOT_BYTES;
+use formats::signing_config::{ClientTrustConfig, SigningConfig, SigningConfigError};
+use formats::trusted_root::{TrustedRoot, TrustedRootError};
+use thiserror::Error;
+
+pub use self::built_in::{PUBLIC_SIGSTORE_DATE, PUBLIC_SIGSTORE_ORIGIN, public_sigstore};
+use crate::endpoint::{Endpoint, EndpointError};
+use crate::http::{Http, HttpError, Request, Service};
+use crate::shown::shown;
+
+/// What a signer needs of an instance.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    /// Keys and certificates that are trusted.
+    pub trusted_root: TrustedRoot,
+    /// The services to sign with.
+    pub signing_config: SigningConfig,
+}
+
+/// An instance, as a person names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instance {
+    /// On disk; no network is needed.
+    Local(LocalInstance),
+    /// Running on this machine; asked for its client trust configuration.
+    Loopback(Endpoint),
+}
+
+/// An instance's public files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LocalInstance {
+    /// The folder of an instance: `public/trusted_root.json` and `public/signing_config.v0.2.json`
+    /// in it.
+    Folder(PathBuf),
+    /// A `client_trust_config.json`.
+    File(PathBuf),
+}
+
+impl Instance {
+    /// Reads what was given for `--instance`: with `://` in it a URL, else a path.
+    ///
+    /// # Errors
+    /// [`TrustError::Endpoint`] and [`TrustError::RemoteInstance`].
+    pub fn parse(text: &str) -> Result<Self, TrustError> {
+        if !text.contains("://") {
+            let path = PathBuf::from(text);
+            let local =
+                if path.is_dir() { LocalInstance::Folder(path) } else { LocalInstance::File(path) };
+            return Ok(Self::Local(local));
+        }
+        let endpoint = Endpoint::parse(text)?;
+        if !endpoint.is_loopback() {
+            return Err(TrustError::RemoteInstance { url: endpoint.to_string() });
+        }
+        Ok(Self::Loopback(endpoint))
+    }
+}
+
+impl LocalInstance {
+    /// The trust root alone.
+    ///
+    /// # Errors
+    /// [`TrustError`] naming the file.
+    pub fn trusted_root(&self) -> Result<TrustedRoot, TrustError> {
+        match self {
+            Self::Folder(folder) => read_trusted_root(&folder.join(FOLDER_TRUSTED_ROOT)),
+            Self::File(path) => Ok(read_client_trust_config(path)?.trusted_root),
+        }
+    }
+
+    /// Trust root and signing configuration.
+    ///
+    /// # Errors
+    /// [`TrustError`] naming the file.
+    pub fn trust(&self) -> Result<Trust, TrustError> {
+        match self {
+            Self::Folder(folder) => Ok(Trust {
+                trusted_root: read_trusted_root(&folder.join(FOLDER_TRUSTED_ROOT))?,
+                signing_config: read_signing_config(&folder.join(FOLDER_SIGNING_CONFIG))?,
+            }),
+            Self::File(path) => read_client_trust_config(path),
+        }
+    }
+}
+
+/// Asks an instance on this machine for its client trust configuration.
+///
+/// # Errors
+/// [`TrustError::Http`] and [`TrustError::SigningConfig`].
+pub async fn ask(http: &Http, instance: &Endpoint) -> Result<Trust, TrustError> {
+    let endpoint = instance.join("/client_trust_config.json");
+    let body = http
+        .send(&Request {
+            service: Service::Instance,
+            endpoint: &endpoint,
+            body: None,
+            accept: "application/json",
+            cap: MAX_TRUSTED_ROOT_BYTES,
+            limit: ASK_LIMIT,
+        })
+        .await?;
+    parse_client_trust_config(&body, &endpoint.to_string())
+}
+
+/// Reads a trust root.
+///
+/// # Errors
+/// [`TrustError::Unreadable`], [`TrustError::TooLarge`], [`TrustError::TrustedRoot`].
+pub fn read_trusted_root(path: &Path) -> Result<TrustedRoot, TrustError> {
+    TrustedRoot::from_json(&read(path)?)
+        .map_err(|fault| TrustError::TrustedRoot { from: name(path), fault })
+}
+
+/// Reads a signing configuration.
+///
+/// # Errors
+/// As [`read_trusted_root`].
+pub fn read_signing_config(path: &Path) -> Result<SigningConfig, TrustError> {
+    SigningConfig::from_json(&read(path)?)
+        .map_err(|fault| TrustError::SigningConfig { from: name(path), fault })
+}
+
+fn read_client_trust_config(path: &Path) -> Result<Trust, TrustError> {
+    parse_client_trust_config(&read(path)?, &name(path))
+}
+
+fn parse_client_trust_config(json: &[u8], from: &str) -> Result<Trust, TrustError> {
+    let ClientTrustConfig { trusted_root, signing_config } = ClientTrustConfig::from_json(json)
+        .map_err(|fault| TrustError::SigningConfig { from: from.to_owned(), fault })?;
+    Ok(Trust { trusted_root, signing_config })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TrustError> {
+    let unreadable =
+        |error: std::io::Error| TrustError::Unreadable { path: name(path), kind: error.kind() };
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that fits from one that was cut.
+    let cap = MAX_TRUSTED_ROOT_BYTES as u64 + 1;
+    File::open(path).map_err(unreadable)?.take(cap).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > MAX_TRUSTED_ROOT_BYTES {
+        return Err(TrustError::TooLarge { path: name(path), cap: MAX_TRUSTED_ROOT_BYTES });
+    }
+    Ok(bytes)
+}
+
+fn name(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Why there is no trust root or signing configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TrustError {
+    /// A file that cannot be read.
+    #[error("cannot read {}: {kind}", shown(path))]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        kind: std::io::ErrorKind,
+    },
+    /// A file larger than any trust root.
+    #[error("{} is larger than {cap} bytes", shown(path))]
+    TooLarge {
+        /// The file.
+        path: String,
+        /// The cap in bytes.
+        cap: usize,
+    },
+    /// A trust root that does not parse.
+    #[error("{}: {}", shown(from), shown(&fault.to_string()))]
+    TrustedRoot {
+        /// The file or URL that it came from.
+        from: String,
+        /// What was wrong with it.
+        fault: TrustedRootError,
+    },
+    /// A signing configuration, or a client trust configuration, that does not parse.
+    #[error("{}: {}", shown(from), shown(&fault.to_string()))]
+    SigningConfig {
+        /// The file or URL that it came from.
+        from: String,
+        /// What was wrong with it.
+        fault: SigningConfigError,
+    },
+    /// An instance that is not on this machine, by its URL.
+    #[error(
+        "{url} is not on this machine, and trusting a remote instance by its URL needs a trust step \
+         that is not there yet; pass its files with --trusted-root and --signing-config instead"
+    )]
+    RemoteInstance {
+        /// The URL.
+        url: String,
+    },
+    /// Not the URL of an instance.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The instance gave no answer.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+}
+
+const FOLDER_TRUSTED_ROOT: &str = "public/trusted_root.json";
+const FOLDER_SIGNING_CONFIG: &str = "public/signing_config.v0.2.json";
+const ASK_LIMIT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_a_folder_a_file_or_a_loopback_url() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().to_str().unwrap();
+        assert_eq!(
+            Instance::parse(name),
+            Ok(Instance::Local(LocalInstance::Folder(folder.path().into())))
+        );
+        let file = format!("{name}/client_trust_config.json");
+        assert_eq!(
+            Instance::parse(&file),
+            Ok(Instance::Local(LocalInstance::File(PathBuf::from(&file))))
+        );
+        assert!(matches!(Instance::parse("http://localhost:8700"), Ok(Instance::Loopback(_))));
+    }
+
+    #[test]
+    fn remote_instances_need_another_step() {
+        for url in ["https://sign.example.com", "http://10.0.0.1:8700"] {
+            let error = Instance::parse(url).unwrap_err();
+            assert!(matches!(error, TrustError::RemoteInstance { .. }), "{error}");
+            assert!(error.to_string().contains("--trusted-root"));
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = LocalInstance::Folder(folder.path().into()).trusted_root().unwrap_err();
+        let path = folder.path().join(FOLDER_TRUSTED_ROOT);
+        assert_eq!(
+            error,
+            TrustError::Unreadable { path: name(&path), kind: std::io::ErrorKind::NotFound }
+        );
+    }
+
+    #[test]
+    fn a_broken_file_is_named_and_explained() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("root.json");
+        std::fs::write(&path, b"{}").unwrap();
+        let error = read_trusted_root(&path).unwrap_err();
+        assert!(matches!(error, TrustError::TrustedRoot { .. }));
+        std::fs::write(&path, vec![b' '; MAX_TRUSTED_ROOT_BYTES + 1]).unwrap();
+        assert!(matches!(read_trusted_root(&path), Err(TrustError::TooLarge { .. })));
+    }
+}
