@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! `verifier`: see the library of the same name.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(verifier::guarded(|| verifier::run(std::env::args_os())))
+}

@@ -1,0 +1,135 @@
+//! What to do next, for every way in which signing can fail. The errors say what was wrong; only the
+//! command line knows the flags that put it right.
+
+use fetch::http::{HttpError, Service};
+use fetch::trust::TrustError;
+
+use crate::authority::CertificateFault;
+use crate::error::{Failure, UsageFault};
+use crate::login::TokenError;
+
+/// One or two sentences that tell the person at the terminal what to do.
+pub(crate) fn advice(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Usage(fault) => usage(fault),
+        Failure::Trust(fault) => trust(fault),
+        Failure::Root(_) => "Get the trust root from its instance again; this one is damaged.",
+        Failure::NotListed { .. } | Failure::NoService { .. } | Failure::ServiceUrl { .. } => {
+            "Get a newer signing configuration from the instance, or ask its operator."
+        }
+        Failure::Token(fault) => token(fault),
+        Failure::Artifact(_) => "Check the name and its permissions. Nothing was sent for it.",
+        Failure::Http(fault) => http(fault),
+        Failure::Certificate { fault, .. } => certificate(fault),
+        Failure::Timestamp { .. } => {
+            "Try again; if it stays so, tell the instance's operator. No bundle was written."
+        }
+        Failure::Log { .. } => {
+            "Do not use what this log answers; tell the instance's operator. No bundle was written."
+        }
+        Failure::SelfRead(_) | Failure::SelfCheck(_) => {
+            "Check that trust root and services are of one instance, and up to date; if they are, \
+             tell its operator. No bundle was written."
+        }
+        Failure::Unwritable { .. } => "Check the folder and its permissions, or give --bundle.",
+        Failure::Random | Failure::Key | Failure::Runtime(_) => {
+            "Try again; if it stays so, something is wrong with this machine."
+        }
+        Failure::Interrupted => "Nothing half-written is left behind.",
+    }
+}
+
+fn usage(fault: &UsageFault) -> &'static str {
+    match fault {
+        UsageFault::NoInstance => {
+            "For an instance on this machine: --instance http://localhost:8700, or its folder."
+        }
+        UsageFault::OneBundle(_) => {
+            "Leave --bundle out; each bundle then stands beside its file, as FILE.sigstore.json."
+        }
+        UsageFault::NoBundleName => "Name the bundle with --bundle.",
+        UsageFault::StandardInputTwice => "Give the token as a file, or in SIGSTORE_ID_TOKEN.",
+    }
+}
+
+fn trust(fault: &TrustError) -> &'static str {
+    match fault {
+        TrustError::Unreadable { .. } => "Check the path, and that it is an instance's file.",
+        TrustError::TooLarge { .. }
+        | TrustError::TrustedRoot { .. }
+        | TrustError::SigningConfig { .. } => "Get the file from its instance again.",
+        TrustError::RemoteInstance { .. } => {
+            "Get the instance's files over a channel that you trust."
+        }
+        TrustError::Endpoint(_) => "Give the instance's URL, such as http://localhost:8700.",
+        TrustError::Http(fault) => http(fault),
+    }
+}
+
+fn token(fault: &TokenError) -> &'static str {
+    match fault {
+        TokenError::Absent => {
+            "For a development instance: ca token DIR --email you@example.com. In GitHub Actions the \
+             job needs the permission id-token: write, and a step that asks for a token with \
+             audience sigstore."
+        }
+        TokenError::NeitherTokenNorFile(_) => "Check the path of the token's file.",
+        TokenError::Audience(_) => {
+            "Ask the issuer for a token with audience sigstore. This one was not sent anywhere."
+        }
+        TokenError::Expired { .. } => "Get a fresh token, and check this machine's clock.",
+        TokenError::TooLong
+        | TokenError::Parts(_)
+        | TokenError::NotBase64(_)
+        | TokenError::Claims(_)
+        | TokenError::ClaimAbsent(_) => {
+            "Give an OpenID Connect identity token (a JWT), not an access token."
+        }
+    }
+}
+
+fn http(fault: &HttpError) -> &'static str {
+    match fault {
+        HttpError::Unreachable { .. } => "Check that the instance runs, and the URL.",
+        HttpError::BrokeOff { .. } | HttpError::TimedOut { .. } => {
+            "Try again; if it stays so, tell the instance's operator."
+        }
+        HttpError::Refused {
+            service: Service::CertificateAuthority, status: 400..=403, ..
+        } => {
+            "The authority refused this token or key: do what its message says, or get a fresh \
+             token."
+        }
+        HttpError::Refused { status: 429 | 503, .. } => {
+            "The service is busy or down; try again later."
+        }
+        HttpError::Refused { .. } => "Do what the service's message says, or ask its operator.",
+        HttpError::Redirected { .. } => "Give the service's own URL in the signing configuration.",
+        HttpError::TooLarge { .. } => "Check that the URL is that of the service.",
+        HttpError::SecretInClear { .. } => {
+            "Have the authority speak https; a token that goes in clear can be used by others."
+        }
+        HttpError::TokenNotHeaderText { .. } => {
+            "Give an OpenID Connect identity token (a JWT), not an access token."
+        }
+    }
+}
+
+fn certificate(fault: &CertificateFault) -> &'static str {
+    match fault {
+        CertificateFault::Untrusted | CertificateFault::NoSct => {
+            "Check that trust root and signing configuration are of one instance. Nothing was \
+             signed."
+        }
+        CertificateFault::AnotherIdentity { .. } => {
+            "Nothing was signed. Tell the instance's operator which token this was for."
+        }
+        CertificateFault::Answer(_)
+        | CertificateFault::Absent
+        | CertificateFault::Malformed(_)
+        | CertificateFault::AnotherKey
+        | CertificateFault::Identity(_) => {
+            "Check that the URL is that of a certificate authority. Nothing was signed."
+        }
+    }
+}

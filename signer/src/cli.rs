@@ -1,0 +1,114 @@
+//! The flags, and nothing else. Names are cosign's where cosign has one.
+
+use std::path::PathBuf;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Signs files with a one-use key that is bound to your identity.
+#[derive(Debug, Parser)]
+#[command(name = "signer", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to sign.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to sign.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Sign files, and write a bundle beside each
+    #[command(after_help = BLOB_HELP)]
+    SignBlob(SignBlob),
+}
+
+/// The flags of `sign-blob`.
+#[derive(Args)]
+pub struct SignBlob {
+    /// The files to sign; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// Where to write the bundle; for one file only [default: FILE.sigstore.json]
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
+
+    /// The instance to sign with: its folder, its client_trust_config.json, or its URL on this
+    /// machine
+    #[arg(long, value_name = "FOLDER|FILE|URL", help_heading = INSTANCE)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    #[arg(conflicts_with_all = ["trusted_root", "signing_config"])]
+    pub instance: Option<String>,
+
+    /// The trust root of the instance; goes with --signing-config
+    #[arg(long, value_name = "FILE", requires = "signing_config", help_heading = INSTANCE)]
+    pub trusted_root: Option<PathBuf>,
+
+    /// The services of the instance; goes with --trusted-root
+    #[arg(long, value_name = "FILE", requires = "trusted_root", help_heading = INSTANCE)]
+    pub signing_config: Option<PathBuf>,
+
+    /// Your OpenID Connect identity token: a file that holds it, `-` for standard input, or the token
+    /// itself. Prefer a file or the environment: other users of a machine can see its command lines
+    #[arg(long, value_name = "FILE|TOKEN", env = "SIGSTORE_ID_TOKEN", hide_env_values = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub identity_token: Option<String>,
+
+    /// How to say what came out
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+
+    /// Accepted for scripts written for cosign; nothing is ever asked
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Words on standard error, the name of each bundle on standard output
+    Text,
+    /// One JSON object on standard output
+    Json,
+}
+
+impl std::fmt::Debug for SignBlob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignBlob")
+            .field("files", &self.files)
+            .field("bundle", &self.bundle)
+            .field("instance", &self.instance)
+            .field("identity_token", &self.identity_token.as_ref().map(|_| "redacted"))
+            .finish_non_exhaustive()
+    }
+}
+
+const INSTANCE: &str = "Instance (one of them, or its two files)";
+
+const BLOB_HELP: &str = "\
+Example:
+  signer sign-blob app.tar.gz --instance http://localhost:8700 --identity-token token.txt
+
+The token goes to the certificate authority alone. Its subject (an email address, or the identity
+of a CI job) becomes public: it stands in the certificate, in the bundle and in the log.
+
+Exit codes: 0 everything signed, 1 otherwise";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        let cli = Cli::try_parse_from(["signer", "sign-blob", "f", "--identity-token", "secret"])
+            .unwrap();
+        assert!(!format!("{cli:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,428 @@
+//! The flow of a signature, from bytes to a bundle that has been verified.
+//!
+//! One token and, as long as it lives, one certificate serve all files of a run. Files are hashed one
+//! after the other on a thread of their own, while those already hashed are timestamped and logged,
+//! a few at a time.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use fetch::artifact::{self, ArtifactError};
+use fetch::http::Http;
+use fetch::progress::{Progress, SILENCE};
+use fetch::shown::shown;
+use fetch::trust::{self, Instance, Trust};
+use formats::bundle::{Bundle, BundleVersion, Content, Material};
+use formats::certificate::LeafIdentity;
+use formats::digest::{Digest, HashAlgorithm};
+use formats::trusted_root::TrustedRoot;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until};
+use verify::policy::{IdentityMatch, Matcher, Policy};
+use verify::verify::{Artifact, Verified, Verifier};
+use zeroize::Zeroizing;
+
+use crate::authority::{self, Issued};
+use crate::cli::SignBlob;
+use crate::error::{Failure, UsageFault};
+use crate::key::OneUseKey;
+use crate::login::{IdentityToken, TokenError};
+use crate::services::Services;
+use crate::{bundle_file, log, timestamp};
+
+/// A file that is signed, and whose bundle is written.
+#[derive(Debug)]
+pub struct Signed {
+    /// The file; `-` is standard input.
+    pub file: PathBuf,
+    /// Its SHA-256.
+    pub digest: Digest,
+    /// Where the bundle is.
+    pub bundle: PathBuf,
+    /// What a relying party reads in it.
+    pub verified: Verified,
+}
+
+/// Signs the files that the flags name, and tells `done` of each when its bundle is written. At the
+/// first failure no further file is begun, and those under way are finished.
+///
+/// # Errors
+/// The first [`Failure`].
+pub async fn sign_blobs(mut flags: SignBlob, done: &mut dyn FnMut(&Signed)) -> Result<(), Failure> {
+    let token = flags.identity_token.take().map(Zeroizing::new);
+    let jobs = Job::all(&flags, token.as_deref().map(String::as_str))?;
+    let http = Http::new();
+    let trust = trust_of(&flags, &http).await?;
+    let mut session = Session::open(http, trust, token)?;
+
+    let mut missing = jobs.len();
+    let mut hashed = hash_in_background(jobs);
+    let mut all_begun = false;
+    let mut running = JoinSet::new();
+    let mut outcome = Ok(());
+    let mut waiting = Waiting::new();
+    loop {
+        let ended = tokio::select! {
+            next = hashed.recv(), if !all_begun && running.len() < MOST_AT_ONCE => match next {
+                Some(job) => session.begin(job, &mut running).await,
+                None => { all_begun = true; Ok(()) }
+            },
+            Some(ended) = running.join_next() => {
+                ended.unwrap_or(Err(Failure::Runtime(io::ErrorKind::Other))).map(|signed| {
+                    missing -= 1;
+                    done(&signed);
+                })
+            }
+            () = waiting.long(), if all_begun && !running.is_empty() => { waiting.show(); Ok(()) }
+            else => break,
+        };
+        if let Err(failure) = ended {
+            all_begun = true;
+            hashed.close();
+            outcome = outcome.and(Err(failure));
+        }
+    }
+    // A hashing thread that ended early would otherwise pass for the end of the list.
+    let all = if missing == 0 { Ok(()) } else { Err(Failure::Runtime(io::ErrorKind::BrokenPipe)) };
+    outcome.and(all)
+}
+
+/// Who signs, where, and with what certificate.
+struct Session {
+    shared: Arc<Shared>,
+    token: IdentityToken,
+    root: TrustedRoot,
+    credential: Option<Arc<Credential>>,
+}
+
+/// What the signatures under way have in common.
+struct Shared {
+    http: Http,
+    services: Services,
+    verifier: Verifier,
+}
+
+/// A key and the certificate for it.
+struct Credential {
+    key: OneUseKey,
+    issued: Issued,
+    /// By this machine's steady clock, so that a wrong time of day does not matter.
+    expires: Instant,
+}
+
+impl Session {
+    fn open(http: Http, trust: Trust, token: Option<Zeroizing<String>>) -> Result<Self, Failure> {
+        let services = Services::choose(&trust.signing_config, now())?;
+        let verifier = Verifier::new(&trust.trusted_root)?;
+        let token = IdentityToken::read(token.ok_or(TokenError::Absent)?, now())?;
+        let shared = Arc::new(Shared { http, services, verifier });
+        Ok(Self { shared, token, root: trust.trusted_root, credential: None })
+    }
+
+    /// Signs one hashed file in the background.
+    async fn begin(
+        &mut self,
+        job: Result<Hashed, ArtifactError>,
+        running: &mut JoinSet<Result<Signed, Failure>>,
+    ) -> Result<(), Failure> {
+        let job = job?;
+        let credential = self.credential().await?;
+        running.spawn(self.shared.clone().sign(job, credential));
+        Ok(())
+    }
+
+    /// The certificate at hand, or a new one for a new key when less than a minute of it is left.
+    async fn credential(&mut self) -> Result<Arc<Credential>, Failure> {
+        if let Some(credential) = &self.credential
+            && credential.expires.saturating_duration_since(Instant::now()) >= LEAST_LIFE
+        {
+            return Ok(credential.clone());
+        }
+        self.token.check_expiry(now())?;
+        let key = OneUseKey::generate()?;
+        let Shared { http, services, .. } = &*self.shared;
+        let asked = Instant::now();
+        let request = authority::certify(http, &services.authority, &self.token, &key, &self.root);
+        let issued = patiently("Waiting for the certificate authority", request).await?;
+        let expires = asked + lifetime(&issued);
+        let credential = Arc::new(Credential { key, issued, expires });
+        self.credential = Some(credential.clone());
+        Ok(credential)
+    }
+}
+
+impl Shared {
+    async fn sign(
+        self: Arc<Self>,
+        job: Hashed,
+        credential: Arc<Credential>,
+    ) -> Result<Signed, Failure> {
+        let Hashed { job: Job { file, bundle: path }, digest } = job;
+        let Credential { key, issued, .. } = &*credential;
+        let signature = key.sign(&digest)?;
+
+        let mut timestamps = Vec::new();
+        for authority in &self.services.timestamp_authorities {
+            timestamps.push(timestamp::timestamp(&self.http, authority, &signature).await?);
+        }
+        let mut entries = Vec::new();
+        for base in &self.services.logs {
+            let certificate = &issued.certificate;
+            entries.push(log::record(&self.http, base, &digest, &signature, certificate).await?);
+        }
+        let bundle = Bundle {
+            version: BundleVersion::V03,
+            material: Material::Certificate(issued.certificate.clone()),
+            content: Content::Message { digest: Some(digest), signature },
+            entries,
+            timestamps,
+        };
+        let json = bundle.to_json();
+        let verified = self.check(&json, &digest, &issued.identity)?;
+        bundle_file::write(&path, &json)?;
+        Ok(Signed { file, digest, bundle: path, verified })
+    }
+
+    /// Reads the bundle back and verifies it as a relying party that pins this identity would, with
+    /// every log and every timestamp authority that was used.
+    fn check(
+        &self,
+        bundle: &str,
+        digest: &Digest,
+        identity: &LeafIdentity,
+    ) -> Result<Verified, Failure> {
+        let bundle = Bundle::from_json(bundle.as_bytes()).map_err(Failure::SelfRead)?;
+        let wanted = IdentityMatch::new(
+            Matcher::exact(identity.subject.as_str()),
+            Matcher::exact(identity.issuer.clone()),
+        );
+        let mut policy = Policy::identity(wanted);
+        if let Some(logs) = count(&self.services.logs) {
+            policy = policy.logs(logs);
+        }
+        if let Some(times) = count(&self.services.timestamp_authorities) {
+            policy = policy.times(times);
+        }
+        self.verifier
+            .verify(&bundle, &Artifact::Digests(&[*digest]), &policy, now())
+            .map_err(Failure::SelfCheck)
+    }
+}
+
+/// One file to sign.
+#[derive(Debug)]
+struct Job {
+    file: PathBuf,
+    bundle: PathBuf,
+}
+
+/// A file with its digest.
+struct Hashed {
+    job: Job,
+    digest: Digest,
+}
+
+impl Job {
+    /// All files of a run. Each can be read and each bundle can be written, as far as can be known
+    /// before; a mistyped last name should not cost the others a certificate.
+    fn all(flags: &SignBlob, token: Option<&str>) -> Result<Vec<Self>, Failure> {
+        let from_input = flags.files.iter().filter(|file| is_input(file)).count();
+        if from_input + usize::from(token == Some("-")) > 1 {
+            return Err(UsageFault::StandardInputTwice.into());
+        }
+        let jobs = match (&flags.bundle, &flags.files[..]) {
+            (Some(bundle), [file]) => vec![Self { file: file.clone(), bundle: bundle.clone() }],
+            (Some(_), files) => return Err(UsageFault::OneBundle(files.len()).into()),
+            (None, files) => {
+                files.iter().map(|file| Self::beside(file)).collect::<Result<_, _>>()?
+            }
+        };
+        for job in &jobs {
+            if !is_input(&job.file) {
+                artifact::open(&job.file)?;
+            }
+            bundle_file::probe(&job.bundle)?;
+        }
+        Ok(jobs)
+    }
+
+    fn beside(file: &Path) -> Result<Self, UsageFault> {
+        if is_input(file) {
+            return Err(UsageFault::NoBundleName);
+        }
+        let mut bundle = file.as_os_str().to_owned();
+        bundle.push(BUNDLE_SUFFIX);
+        Ok(Self { file: file.to_owned(), bundle: bundle.into() })
+    }
+
+    fn hash(self) -> Result<Hashed, ArtifactError> {
+        let explain = |error: io::Error| ArtifactError::of(&self.file, &error);
+        let what = format!("Reading {}", shown(&self.file.to_string_lossy()));
+        let digests = if is_input(&self.file) {
+            let mut progress = Progress::new(what, None);
+            artifact::digests(io::stdin(), &HASHES, &mut |done| progress.at(done))
+        } else {
+            let (file, length) = artifact::open(&self.file)?;
+            let mut progress = Progress::new(what, length);
+            artifact::digests(file, &HASHES, &mut |done| progress.at(done))
+        }
+        .map_err(explain)?;
+        let digest = digests.into_iter().next().ok_or(io::ErrorKind::Other);
+        let digest = digest.map_err(|kind| explain(kind.into()))?;
+        Ok(Hashed { job: self, digest })
+    }
+}
+
+/// Hashes the files in their order, one ahead of those that are signed. Ends at the first that cannot
+/// be read.
+fn hash_in_background(jobs: Vec<Job>) -> mpsc::Receiver<Result<Hashed, ArtifactError>> {
+    let (send, receive) = mpsc::channel(1);
+    thread::spawn(move || {
+        for job in jobs {
+            let hashed = job.hash();
+            let stop = hashed.is_err();
+            if send.blocking_send(hashed).is_err() || stop {
+                return;
+            }
+        }
+    });
+    receive
+}
+
+/// What a person sees while services are slow.
+struct Waiting {
+    since: tokio::time::Instant,
+    progress: Option<Progress>,
+}
+
+impl Waiting {
+    fn new() -> Self {
+        Self { since: tokio::time::Instant::now(), progress: None }
+    }
+
+    /// Returns when it is time to show something, and not again after that.
+    async fn long(&self) {
+        if self.progress.is_some() {
+            return std::future::pending().await;
+        }
+        sleep_until(self.since + SILENCE).await;
+    }
+
+    fn show(&mut self) {
+        self.progress = Some(spinner("Waiting for the log"));
+    }
+}
+
+/// Awaits `work`, and shows after a while what is waited for.
+async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    tokio::select! {
+        done = &mut work => done,
+        () = sleep(SILENCE) => {
+            let _shown_until_done = spinner(what);
+            work.await
+        }
+    }
+}
+
+fn spinner(what: &str) -> Progress {
+    let mut progress = Progress::new(what.to_owned(), None);
+    progress.still_at_it();
+    progress
+}
+
+async fn trust_of(flags: &SignBlob, http: &Http) -> Result<Trust, Failure> {
+    if let (Some(root), Some(config)) = (&flags.trusted_root, &flags.signing_config) {
+        return Ok(Trust {
+            trusted_root: trust::read_trusted_root(root)?,
+            signing_config: trust::read_signing_config(config)?,
+        });
+    }
+    let name = flags.instance.as_deref().ok_or(UsageFault::NoInstance)?;
+    match Instance::parse(name)? {
+        Instance::Local(local) => Ok(local.trust()?),
+        Instance::Loopback(url) => {
+            Ok(patiently("Waiting for the instance", trust::ask(http, &url)).await?)
+        }
+    }
+}
+
+fn lifetime(issued: &Issued) -> Duration {
+    let certificate = &issued.certificate;
+    let seconds = certificate.not_after().saturating_sub(certificate.not_before());
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).min(LONGEST_LIFE)
+}
+
+fn count<T>(list: &[T]) -> Option<std::num::NonZeroU32> {
+    u32::try_from(list.len()).ok().and_then(std::num::NonZeroU32::new)
+}
+
+fn is_input(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+/// Unix seconds; a clock before 1970 reads as 0, at which no service is valid.
+fn now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
+}
+
+const BUNDLE_SUFFIX: &str = ".sigstore.json";
+const HASHES: [HashAlgorithm; 1] = [HashAlgorithm::Sha256];
+/// Requests to one log at a time: enough to fill its batches, few enough to be a fair client.
+const MOST_AT_ONCE: usize = 8;
+/// A signature that is begun with less than this left might be timestamped too late.
+const LEAST_LIFE: Duration = Duration::from_secs(60);
+/// Bounds what a certificate with absurd dates can make of an instant.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser as _;
+
+    fn flags(arguments: &[&str]) -> SignBlob {
+        let Command::SignBlob(flags) =
+            Cli::try_parse_from([&["signer", "sign-blob"], arguments].concat()).unwrap().command;
+        flags
+    }
+
+    #[test]
+    fn bundles_stand_beside_their_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("with space.tar.gz");
+        std::fs::write(&file, b"").unwrap();
+        let jobs = Job::all(&flags(&[file.to_str().unwrap()]), None).unwrap();
+        assert_eq!(jobs[0].bundle, folder.path().join("with space.tar.gz.sigstore.json"));
+    }
+
+    #[test]
+    fn a_bundle_is_for_one_file() {
+        let error = Job::all(&flags(&["a", "b", "--bundle", "c"]), None).unwrap_err();
+        assert_eq!(error, Failure::Usage(UsageFault::OneBundle(2)));
+    }
+
+    #[test]
+    fn standard_input_needs_a_name_and_is_read_once() {
+        let usage = |arguments: &[&str], token| Job::all(&flags(arguments), token).unwrap_err();
+        assert_eq!(usage(&["-"], None), Failure::Usage(UsageFault::NoBundleName));
+        let twice = Failure::Usage(UsageFault::StandardInputTwice);
+        assert_eq!(usage(&["-", "-"], None), twice);
+        assert_eq!(usage(&["-", "--bundle", "c"], Some("-")), twice);
+    }
+
+    #[test]
+    fn a_missing_file_is_noticed_before_anything_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("x");
+        let error = Job::all(&flags(&[missing.to_str().unwrap()]), None).unwrap_err();
+        assert!(matches!(error, Failure::Artifact(ArtifactError::Missing { .. })));
+    }
+}
