@@ -1,0 +1,81 @@
+//! What the cryptography alone costs on this machine, one core, the median of several rounds.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::time::Instant;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _,
+    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::table::median;
+
+/// Microseconds for each operation.
+pub struct Limits {
+    /// RS256 with a key of 2048 bits.
+    pub rs256_verify: f64,
+    /// ECDSA P-256.
+    pub p256_verify: f64,
+    /// ECDSA P-256.
+    pub p256_sign: f64,
+    /// SHA-256, bytes per microsecond.
+    pub sha256_rate: f64,
+}
+
+impl Limits {
+    /// Measures them.
+    pub fn measure() -> Result<Self, Box<dyn Error>> {
+        let message = [7_u8; 256];
+        let random = SystemRandom::new();
+        let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)?;
+        let ec_signature = ec.sign(&random, &message)?;
+        let ec_public = ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, ec.public_key().as_ref())?;
+        let rsa = RsaKeyPair::generate(KeySize::Rsa2048)?;
+        let mut rsa_signature = vec![0; rsa.public_modulus_len()];
+        rsa.sign(&RSA_PKCS1_SHA256, &random, &message, &mut rsa_signature)?;
+        let rsa_public =
+            ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, rsa.public_key().as_ref())?;
+        let block = vec![7_u8; 16 << 20];
+        Ok(Self {
+            rs256_verify: micros(2_000, || rsa_public.verify_sig(&message, &rsa_signature).is_ok()),
+            p256_verify: micros(1_000, || {
+                ec_public.verify_sig(&message, ec_signature.as_ref()).is_ok()
+            }),
+            p256_sign: micros(2_000, || ec.sign(&random, &message).is_ok()),
+            sha256_rate: block.len() as f64 / micros(2, || Sha256::digest(&block)[0] < 255),
+        })
+    }
+
+    /// One certificate: token, proof and SCT verified; precertificate, SCT, certificate and CT
+    /// head signed.
+    pub fn certificate(&self) -> f64 {
+        self.rs256_verify + 2.0 * self.p256_verify + 4.0 * self.p256_sign
+    }
+
+    /// Prints them.
+    pub fn print(&self) {
+        eprintln!(
+            "limits of this machine: RS256 verify {:.0} us, P-256 verify {:.0} us, P-256 sign \
+             {:.0} us, SHA-256 {:.2} GB/s",
+            self.rs256_verify,
+            self.p256_verify,
+            self.p256_sign,
+            self.sha256_rate / 1000.0
+        );
+    }
+}
+
+fn micros(times: u32, mut operation: impl FnMut() -> bool) -> f64 {
+    let round = |operation: &mut dyn FnMut() -> bool| {
+        let started = Instant::now();
+        for _ in 0..times {
+            assert!(black_box(operation()), "an operation that is timed must succeed");
+        }
+        started.elapsed().as_secs_f64() * 1e6 / f64::from(times)
+    };
+    median((0..7).map(|_| round(&mut operation)).collect())
+}

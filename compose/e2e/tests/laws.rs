@@ -1,0 +1,191 @@
+//! The laws of the house, kept by the build: what may depend on what.
+//!
+//! They read `cargo metadata` (resolved, normal dependencies) and `Cargo.lock`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Package name to the names of its normal dependencies, over the whole resolved graph.
+fn graph() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--locked", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names: BTreeMap<&str, &str> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| (package["id"].as_str().unwrap(), package["name"].as_str().unwrap()))
+        .collect();
+    let mut graph = BTreeMap::<String, BTreeSet<String>>::new();
+    for node in metadata["resolve"]["nodes"].as_array().unwrap() {
+        let name = names[node["id"].as_str().unwrap()];
+        let dependencies = graph.entry(name.to_owned()).or_default();
+        for dependency in node["deps"].as_array().unwrap() {
+            let normal = dependency["dep_kinds"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|kind| kind["kind"].is_null());
+            if normal {
+                dependencies.insert(names[dependency["pkg"].as_str().unwrap()].to_owned());
+            }
+        }
+    }
+    graph
+}
+
+/// Everything that `root` depends on, itself left out.
+fn closure(graph: &BTreeMap<String, BTreeSet<String>>, root: &str) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(name) = open.pop() {
+        for dependency in &graph[&name] {
+            if seen.insert(dependency.clone()) {
+                open.push(dependency.clone());
+            }
+        }
+    }
+    seen
+}
+
+#[test]
+fn pure_crates_stay_pure() {
+    let graph = graph();
+    for package in ["merkle", "formats", "verify"] {
+        let reached = closure(&graph, package);
+        for banned in BANNED_FROM_PURE {
+            assert!(!reached.contains(*banned), "{package} reaches {banned}");
+        }
+    }
+}
+
+#[test]
+fn the_ban_bites_where_the_banned_are_used() {
+    let graph = graph();
+    for (package, banned) in [("ca", "tokio"), ("fetch", "reqwest"), ("tlog", "rusqlite")] {
+        assert!(closure(&graph, package).contains(banned), "{package} should reach {banned}");
+    }
+}
+
+#[test]
+fn arrows_point_down() {
+    let graph = graph();
+    for (package, allowed) in ARROWS {
+        for dependency in graph[*package].iter().filter(|name| OURS.contains(&name.as_str())) {
+            assert!(allowed.contains(&dependency.as_str()), "{package} may not use {dependency}");
+        }
+    }
+}
+
+#[test]
+fn nothing_depends_on_a_binary() {
+    for (package, dependencies) in graph() {
+        for binary in ["ca", "signer", "verifier"] {
+            assert!(!dependencies.contains(binary), "{package} depends on {binary}");
+        }
+    }
+}
+
+#[test]
+fn one_tls_stack_one_json_library_one_provider() {
+    let graph = graph();
+    for banned in ["ring", "openssl", "openssl-sys", "native-tls", "simd-json", "sonic-rs"] {
+        assert!(!graph.contains_key(banned), "{banned} is in the graph");
+    }
+    for wanted in ["rustls", "aws-lc-rs", "serde_json"] {
+        assert!(graph.contains_key(wanted), "{wanted} left the graph");
+    }
+}
+
+#[test]
+fn end_to_end_tests_use_no_package_of_ours() {
+    let manifest = include_str!("../Cargo.toml");
+    for ours in OURS.iter().filter(|name| **name != "e2e") {
+        let line = format!("{ours}.workspace");
+        assert!(!manifest.lines().any(|l| l.starts_with(&line)), "e2e depends on {ours}");
+    }
+}
+
+/// Versions below which a known hole is open.
+#[test]
+fn advisory_floors() {
+    let lock = include_str!("../../../Cargo.lock");
+    let mut name = "";
+    let mut found = BTreeMap::<&str, Vec<[u64; 3]>>::new();
+    for line in lock.lines() {
+        if let Some(value) = line.strip_prefix("name = ") {
+            name = value.trim_matches('"');
+        } else if let Some(value) = line.strip_prefix("version = ") {
+            found.entry(name).or_default().push(version(value.trim_matches('"')));
+        }
+    }
+    for (package, floor) in FLOORS {
+        for version in found.get(package).into_iter().flatten() {
+            assert!(version >= floor, "{package} {version:?} is below {floor:?}");
+        }
+    }
+    assert!(found.contains_key("aws-lc-sys") && found.contains_key("h2"), "floors check nothing");
+}
+
+fn version(text: &str) -> [u64; 3] {
+    let core = text.split(['-', '+']).next().unwrap();
+    let mut parts = core.split('.').map(|part| part.parse().unwrap());
+    [parts.next().unwrap(), parts.next().unwrap_or(0), parts.next().unwrap_or(0)]
+}
+
+const OURS: [&str; 10] =
+    ["ca", "signer", "verifier", "tlog", "merkle", "formats", "verify", "fetch", "e2e", "bench"];
+
+const ARROWS: &[(&str, &[&str])] = &[
+    ("merkle", &[]),
+    ("formats", &["merkle"]),
+    ("verify", &["formats", "merkle"]),
+    ("fetch", &["formats"]),
+    ("tlog", &["verify", "formats", "merkle"]),
+    ("ca", &["tlog", "verify", "formats", "merkle"]),
+    ("signer", &["fetch", "verify", "formats", "merkle"]),
+    ("verifier", &["fetch", "verify", "formats", "merkle"]),
+];
+
+/// Async runtimes, HTTP, databases and randomness.
+const BANNED_FROM_PURE: &[&str] = &[
+    "tokio",
+    "async-std",
+    "smol",
+    "futures-executor",
+    "hyper",
+    "reqwest",
+    "axum",
+    "ureq",
+    "curl",
+    "rusqlite",
+    "libsqlite3-sys",
+    "tokio-postgres",
+    "sqlx",
+    "redb",
+    "rand",
+    "getrandom",
+    "rand_chacha",
+    "rcgen",
+];
+
+const FLOORS: &[(&str, [u64; 3])] = &[
+    ("rustls-webpki", [0, 103, 13]),
+    ("aws-lc-sys", [0, 39, 0]),
+    ("h2", [0, 4, 16]),
+    ("bytes", [1, 11, 1]),
+    ("time", [0, 3, 47]),
+    ("tokio-postgres", [0, 7, 18]),
+    ("postgres-protocol", [0, 6, 12]),
+    ("idna", [1, 0, 3]),
+    ("tracing-subscriber", [0, 3, 20]),
+    ("jsonwebtoken", [10, 3, 0]),
+];
