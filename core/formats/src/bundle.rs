@@ -5,7 +5,6 @@ mod legacy;
 mod log_entry;
 mod write;
 
-pub(crate) mod message;
 pub(crate) mod wire;
 
 use thiserror::Error;
@@ -14,7 +13,7 @@ use crate::certificate::{Certificate, CertificateError};
 use crate::digest::{Digest, DigestError, HashAlgorithm};
 use crate::dsse::{DsseError, Envelope};
 use crate::entry::EntryError;
-use crate::json::JsonError;
+use crate::json::{self, JsonError};
 use crate::limits::MAX_BUNDLE_BYTES;
 
 pub use log_entry::{InclusionProof, LogEntry, parse_log_entry};
@@ -217,7 +216,7 @@ impl Bundle {
     /// # Errors
     /// [`BundleError`], by cause.
     pub fn from_json(bytes: &[u8]) -> Result<Self, BundleError> {
-        let wire: WireBundle = message::read(bytes, MAX_BUNDLE_BYTES)?;
+        let wire: WireBundle = json::from_slice_capped(bytes, MAX_BUNDLE_BYTES)?;
         let version = BundleVersion::from_media_type(&wire.media_type)
             .ok_or(BundleError::UnknownMediaType { found: wire.media_type })?;
         let mut evidence = wire.verification_material.ok_or(BundleError::NoMaterial)?;

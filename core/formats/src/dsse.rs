@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::bundle::message;
 use crate::bundle::wire::{self, Capped};
-use crate::json::JsonError;
+use crate::json::{self, JsonError};
 use crate::limits::MAX_BUNDLE_BYTES;
 
 /// A DSSE envelope (secure-systems-lab/dsse, `envelope.md`) with one signature by construction.
@@ -52,7 +51,7 @@ impl Envelope {
     /// [`DsseError`] for anything but the exact shape: unknown members, base64 in another
     /// spelling, no or several signatures.
     pub fn from_json(bytes: &[u8]) -> Result<Self, DsseError> {
-        message::read::<WireEnvelope>(bytes, MAX_BUNDLE_BYTES)?.try_into()
+        json::from_slice_capped::<WireEnvelope>(bytes, MAX_BUNDLE_BYTES)?.try_into()
     }
 
     /// The JSON form: standard base64, `keyid` left out when there is none.

@@ -10,9 +10,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use thiserror::Error;
 
-use crate::bundle::message;
 use crate::digest::DigestError;
-use crate::json::JsonError;
+use crate::json::{self, JsonError};
 
 pub use hashedrekord2::HashedRekord002;
 pub use rekor1::{Dsse001, HashedRekord001, Intoto002};
@@ -156,7 +155,7 @@ pub fn parse(kind: &str, version: &str, body: &[u8]) -> Result<EntryBody, EntryE
     if body.len() > MAX_BODY {
         return Err(EntryError::TooLarge { bytes: body.len(), limit: MAX_BODY });
     }
-    let header: Header = message::read(body, MAX_BODY)?;
+    let header: Header = json::from_slice_capped(body, MAX_BODY)?;
     if header.kind != kind || header.api_version != version {
         return Err(EntryError::KindMismatch {
             found_kind: header.kind,
@@ -200,7 +199,7 @@ struct Whole<S> {
 }
 
 fn spec<'a, S: Deserialize<'a>>(body: &'a [u8]) -> Result<S, EntryError> {
-    Ok(message::read::<Whole<S>>(body, MAX_BODY)?.spec)
+    Ok(json::from_slice_capped::<Whole<S>>(body, MAX_BODY)?.spec)
 }
 
 /// Largest body we read, in bytes. Rekor v2 stores at most 65,535 (the entry bundle's `u16`); a

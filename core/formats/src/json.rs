@@ -6,6 +6,7 @@
 //! no tree; it allocates one list of borrowed names per open object.
 
 mod canonical;
+mod message;
 mod proto;
 
 use std::borrow::Cow;
@@ -82,8 +83,7 @@ pub fn from_slice_capped<'a, T: Deserialize<'a>>(
     bytes: &'a [u8],
     limit: usize,
 ) -> Result<T, JsonError> {
-    let text = check(bytes, limit)?;
-    serde_json::from_str(text).map_err(|error| serde_error(&error))
+    message::read(check(bytes, limit)?)
 }
 
 /// Checks one JSON document of at most `limit` bytes without reading it into a type, and gives its

@@ -5,9 +5,8 @@ mod wire;
 
 use thiserror::Error;
 
-use crate::bundle::message;
 use crate::bundle::wire::to_json;
-use crate::json::JsonError;
+use crate::json::{self, JsonError};
 use crate::limits::MAX_TRUSTED_ROOT_BYTES;
 use crate::trusted_root::{TrustedRoot, TrustedRootError, Window, WindowError};
 
@@ -164,7 +163,7 @@ impl SigningConfig {
     /// # Errors
     /// [`SigningConfigError`], by cause.
     pub fn from_json(bytes: &[u8]) -> Result<Self, SigningConfigError> {
-        message::read::<WireSigningConfig>(bytes, MAX_TRUSTED_ROOT_BYTES)?.try_into()
+        json::from_slice_capped::<WireSigningConfig>(bytes, MAX_TRUSTED_ROOT_BYTES)?.try_into()
     }
 
     /// The JSON of this configuration, compact; the selector of an empty list is left out.
@@ -213,7 +212,7 @@ impl ClientTrustConfig {
     /// # Errors
     /// [`SigningConfigError`], by cause.
     pub fn from_json(bytes: &[u8]) -> Result<Self, SigningConfigError> {
-        message::read::<WireClientTrustConfig>(bytes, MAX_TRUSTED_ROOT_BYTES)?.try_into()
+        json::from_slice_capped::<WireClientTrustConfig>(bytes, MAX_TRUSTED_ROOT_BYTES)?.try_into()
     }
 
     /// The JSON of both, compact.

@@ -6,11 +6,10 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
-use crate::bundle::message;
 use crate::bundle::wire::Capped;
 use crate::digest::{Digest, DigestError, HashAlgorithm};
 use crate::dsse::{Envelope, IN_TOTO_PAYLOAD_TYPE};
-use crate::json::JsonError;
+use crate::json::{self, JsonError};
 use crate::limits::{MAX_BUNDLE_BYTES, MAX_SUBJECTS};
 
 /// The part of an in-toto statement (in-toto/attestation, `spec/v1/statement.md`, and v0.1 before
@@ -110,7 +109,7 @@ impl Statement {
     /// # Errors
     /// [`StatementError`], by cause.
     pub fn parse(payload: &[u8]) -> Result<Self, StatementError> {
-        let wire: WireStatement = message::read(payload, MAX_BUNDLE_BYTES)?;
+        let wire: WireStatement = json::from_slice_capped(payload, MAX_BUNDLE_BYTES)?;
         if !STATEMENT_TYPES.contains(&wire.kind.as_str()) {
             return Err(StatementError::UnknownType { found: wire.kind });
         }
@@ -200,7 +199,7 @@ impl WireSubject {
     }
 }
 
-/// The members of a digest set in their order; equal names were refused by [`message::read`].
+/// The members of a digest set in their order; equal names were refused by [`json::from_slice_capped`].
 struct DigestSet(Vec<(String, String)>);
 
 impl<'de> Deserialize<'de> for DigestSet {

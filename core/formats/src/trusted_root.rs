@@ -9,10 +9,9 @@ use std::collections::HashMap;
 
 use thiserror::Error;
 
-use crate::bundle::message;
 use crate::bundle::wire::{TooMany, to_json};
 use crate::certificate::{Certificate, CertificateError};
-use crate::json::JsonError;
+use crate::json::{self, JsonError};
 use crate::key::{KeyDetails, KeyError, PublicKey};
 use crate::limits::MAX_TRUSTED_ROOT_BYTES;
 
@@ -210,7 +209,7 @@ impl TrustedRoot {
     /// # Errors
     /// [`TrustedRootError`], by cause.
     pub fn from_json(bytes: &[u8]) -> Result<Self, TrustedRootError> {
-        message::read::<WireTrustedRoot>(bytes, MAX_TRUSTED_ROOT_BYTES)?.try_into()
+        json::from_slice_capped::<WireTrustedRoot>(bytes, MAX_TRUSTED_ROOT_BYTES)?.try_into()
     }
 
     /// The JSON of this trust root, compact. Every `validFor` has its start; `checkpointKeyId` is

@@ -6,7 +6,7 @@ mod forge;
 
 use forge::{oid, tlv};
 use formats::certificate::{Certificate, DerError, SignatureAlgorithm};
-use formats::digest::{Digest, DigestError, HashAlgorithm};
+use formats::digest::{Digest, HashAlgorithm};
 use formats::timestamp::{
     Accuracy, BuildError, PkiFailure, RequestError, TimestampRequest, TimestampToken, TokenError,
     TokenTemplate, build_token, granted_response, integer_content, rejection,

@@ -4,8 +4,9 @@
 use merkle::merkle::Hash;
 
 use super::wire::{WireEntry, WireProof};
-use super::{BundleError, all, base64, integer, message, write};
+use super::{BundleError, all, base64, integer, write};
 use crate::entry::{self, EntryBody, EntryError};
+use crate::json;
 use crate::limits::MAX_BUNDLE_BYTES;
 
 /// One entry of a transparency log.
@@ -51,7 +52,7 @@ pub struct InclusionProof {
 /// # Errors
 /// [`BundleError`], by cause.
 pub fn parse_log_entry(bytes: &[u8]) -> Result<LogEntry, BundleError> {
-    let entry = LogEntry::try_from(message::read::<WireEntry>(bytes, MAX_BUNDLE_BYTES)?)?;
+    let entry = LogEntry::try_from(json::from_slice_capped::<WireEntry>(bytes, MAX_BUNDLE_BYTES)?)?;
     if entry.inclusion_proof.is_none() {
         return Err(BundleError::NoProof);
     }

@@ -10,14 +10,13 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::json::{self, JsonError};
+use super::JsonError;
 
-/// Reads one strict JSON document of at most `limit` bytes, in which every message is an object.
+/// Reads a document that [`super::check`] has passed, in which every message is an object.
 ///
 /// # Errors
-/// [`JsonError`], by cause.
-pub(crate) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8], limit: usize) -> Result<T, JsonError> {
-    let text = json::check(bytes, limit)?;
+/// [`JsonError::Schema`].
+pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     T::deserialize(Messages(&mut reader))
         .map_err(|error| JsonError::Schema { message: error.to_string() })
@@ -50,9 +49,18 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Messages<D> {
         self.0.deserialize_ignored_any(visitor)
     }
 
+    /// Passed on as such: serde_json knows a raw value by the name.
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.0.deserialize_newtype_struct(name, Within(visitor))
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct newtype_struct seq tuple tuple_struct map enum identifier
+        unit_struct seq tuple tuple_struct map enum identifier
     }
 }
 
@@ -100,6 +108,10 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Within<V> {
 
     fn visit_some<D: Deserializer<'de>>(self, reader: D) -> Result<V::Value, D::Error> {
         self.0.visit_some(Messages(reader))
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, reader: D) -> Result<V::Value, D::Error> {
+        self.0.visit_newtype_struct(Messages(reader))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
@@ -165,7 +177,7 @@ mod tests {
     }
 
     fn outer(json: &str) -> Result<Outer, JsonError> {
-        read(json.as_bytes(), 1000)
+        crate::json::from_slice_capped(json.as_bytes(), 1000)
     }
 
     #[test]
@@ -191,6 +203,18 @@ mod tests {
             assert!(matches!(outer(json), Err(JsonError::Schema { .. })), "{json}");
             assert!(serde_json::from_str::<Outer>(json).is_ok(), "serde alone takes {json}");
         }
+    }
+
+    #[test]
+    fn raw_values_pass() {
+        #[derive(serde::Deserialize)]
+        struct Raw<'a> {
+            #[serde(borrow)]
+            number: Option<&'a serde_json::value::RawValue>,
+        }
+        let raw: Raw<'_> =
+            crate::json::from_slice(br#"{"number": 123456789012345678901}"#).unwrap();
+        assert_eq!(raw.number.unwrap().get(), "123456789012345678901");
     }
 
     #[test]
