@@ -179,3 +179,43 @@ const TIME_OUT: Duration = Duration::from_secs(5);
 
 /// Cap on one discovery document or key set. Large issuers publish some ten kilobytes.
 pub(super) const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn keys_of(issuer: &str, named: &str, jwks_uri: &str) -> Result<String, FetchFault> {
+        let document = serde_json::json!({ "issuer": named, "jwks_uri": jwks_uri }).to_string();
+        read_discovery(document.as_bytes(), issuer, &Url::parse(issuer).unwrap())
+            .map(|url| url.to_string())
+    }
+
+    #[test]
+    fn keys_are_never_nearer_or_plainer_than_their_issuer() {
+        let (far, near) = ("https://id.example", "http://127.0.0.1:9");
+        let https = "https://keys.example/jwks";
+        assert_eq!(keys_of(far, far, https).as_deref(), Ok(https));
+        assert_eq!(keys_of(near, near, https).as_deref(), Ok(https));
+        assert!(keys_of(near, near, "http://localhost:9/jwks").is_ok());
+        for uri in ["http://localhost:9/jwks", "http://id.example/jwks", "file:///etc/passwd"] {
+            assert_eq!(keys_of(far, far, uri), Err(FetchFault::KeysUrl), "{uri}");
+        }
+        assert_eq!(keys_of(near, near, "http://10.0.0.1/jwks"), Err(FetchFault::KeysUrl));
+        for named in ["https://id.example/", "https://ID.example", "https://id.example:443"] {
+            assert_eq!(keys_of(far, named, https), Err(FetchFault::OtherIssuer), "{named}");
+        }
+    }
+
+    #[test]
+    fn discovery_is_below_the_issuers_path() {
+        for (issuer, url) in [
+            ("https://a.example", "https://a.example/.well-known/openid-configuration"),
+            ("https://a.example/", "https://a.example/.well-known/openid-configuration"),
+            ("https://a.example/b", "https://a.example/b/.well-known/openid-configuration"),
+            ("https://a.example/b/", "https://a.example/b/.well-known/openid-configuration"),
+        ] {
+            assert_eq!(discovery_url(&Url::parse(issuer).unwrap()).as_str(), url);
+        }
+    }
+}

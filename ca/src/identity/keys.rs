@@ -135,8 +135,7 @@ impl KeySource {
             return None;
         }
         let flight = Arc::clone(&self.0.flight).lock_owned().await;
-        let held = self.held();
-        if held.generation == generation && held.may_try(self.now(), REFETCH_SECONDS) {
+        if self.held().may_try(self.now(), REFETCH_SECONDS) {
             self.fetch(flight).await;
         }
         let held = self.held();

@@ -61,9 +61,9 @@ impl Request {
     }
 
     fn from_der(der: &[u8]) -> Result<Self, CsrFault> {
-        let (rest, request) = X509CertificationRequest::from_der(der).map_err(|_| CsrFault::Der)?;
+        let (_, request) = X509CertificationRequest::from_der(der).map_err(|_| CsrFault::Der)?;
         let info = &request.certification_request_info;
-        if !rest.is_empty() || info.version != X509Version::V1 {
+        if info.version != X509Version::V1 {
             return Err(CsrFault::Der);
         }
         check_requested(&request)?;
@@ -77,8 +77,8 @@ impl Request {
     }
 }
 
-/// The request as DER writes it. The parser tolerates wrong tags and bits in what is not signed;
-/// there is one encoding of that, and no reason to take another.
+/// The request as DER writes it, with nothing after it. The parser tolerates wrong tags and bits in
+/// what is not signed; there is one encoding of that, and no reason to take another.
 fn written(info: &[u8], algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
     let bits = element(0x03, &[&[0], signature].concat());
     element(0x30, &[info, algorithm, &bits].concat())

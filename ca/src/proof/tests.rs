@@ -254,6 +254,8 @@ fn malformed_requests_are_refused() {
         refused(data!("csr-secp256k1.pem")),
         ProofRefusal::Request(CsrFault::Key(KeyError::UnsupportedCurve { .. }))
     ));
+    let exponent = refused(data!("csr-rsa2048-exponent-3-sha256.pem"));
+    assert_eq!(exponent, ProofRefusal::Weak(WeakKey::RsaExponent));
     for pem in [b"".as_slice(), data!("p256.pem"), b"-----BEGIN CERTIFICATE REQUEST-----"] {
         assert_eq!(refused(pem), ProofRefusal::Request(CsrFault::Pem));
     }

@@ -204,6 +204,8 @@ fn jwk_use_alg_size_filtered() {
         json!({ "kty": "EC", "crv": "P-521", "x": "AA", "y": "AA" }),
         json!({ "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA" }),
         json!({ "kty": "EC", "crv": "secp256k1", "x": B64.encode([1; 32]), "y": B64.encode([1; 32]) }),
+        json!({ "kty": "EC", "crv": "P-256", "x": B64.encode([1; 31]), "y": B64.encode([1; 33]) }),
+        set("n", json!(B64.encode([modulus(&RSA).as_slice(), &[0]].concat()))),
         json!({ "kty": "OKP", "crv": "Ed25519", "x": "AA" }),
         json!({ "kty": "OKP", "crv": "X25519", "x": B64.encode([1; 32]) }),
         json!({}),
@@ -213,6 +215,15 @@ fn jwk_use_alg_size_filtered() {
         // An odd neighbour breaks nothing.
         assert!(verify(&pin(json!([unusable, base()])).unwrap(), &token).is_ok());
     }
+    // A set is read up to its 32nd usable key.
+    let crowd = |before: usize| {
+        let other = RsaKey::generate(KeySize::Rsa2048).unwrap();
+        let mut keys = vec![rsa_jwk(&other); before];
+        keys.push(base());
+        json!(keys)
+    };
+    assert!(verify(&pin(crowd(31)).unwrap(), &token).is_ok());
+    assert_eq!(verify(&pin(crowd(32)).unwrap(), &token).unwrap_err().code(), "token-signature");
     assert!(pin(json!([])).is_err());
     assert!(pin(json!({})).is_err());
 }
