@@ -1,5 +1,6 @@
 //! The two logs of an instance: opened, born, and rechecked.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -14,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tlog::birth::BirthError;
 use tlog::ct::{self, Authorities, SctAnswerError};
 use tlog::engine::{Engine, Settings, TreeConfig};
+use tlog::fsck::{self, Finding, Summary};
 use tlog::signer::{
     CheckpointSigner, CheckpointVerifier, LogKey, SignError, TreeHeadSigner, TreeHeadVerifier,
 };
@@ -38,18 +40,17 @@ pub fn open(instance: &Instance, clock: &Clock) -> Result<Engine, Failure> {
     Ok(Engine::open(store, trees, Arc::new(move || clock.now_ms()), settings)?)
 }
 
-/// Rechecks both logs from their entries; what is wrong, a sentence each.
+/// Rechecks both logs from their entries and shows each thing that is wrong to `report`.
 ///
 /// # Errors
 /// When the store cannot be opened.
-pub fn fsck(instance: &Instance) -> Result<Vec<String>, Failure> {
+pub fn fsck(instance: &Instance, report: &mut dyn FnMut(Finding)) -> Result<Summary, Failure> {
     let store = SqliteStore::open(&instance.database())?;
-    let trees = [
+    let verifiers = BTreeMap::from([
         (Tree::Ct, ct_tree(instance)?.verifier),
         (Tree::Rekor2, artifact_tree(instance)?.verifier),
-    ];
-    let _ = (store, trees);
-    Err("fsck is not there yet".into())
+    ]);
+    Ok(fsck::check(&store, &verifiers, report))
 }
 
 fn ct_tree(instance: &Instance) -> Result<TreeConfig, Failure> {

@@ -155,14 +155,21 @@ async fn stop_signal() {
 /// When the instance cannot be read, or something is wrong with its logs.
 pub fn fsck(dir: &Path) -> Result<(), Failure> {
     let instance = Instance::open(dir, Clock::system().now())?;
-    let findings = logs::fsck(&instance)?;
     let mut out = std::io::stdout().lock();
-    if findings.is_empty() {
-        writeln!(out, "ok")?;
-        return Ok(());
+    let mut printed = Ok(());
+    let summary = logs::fsck(&instance, &mut |finding| {
+        if printed.is_ok() {
+            printed = writeln!(out, "{finding}");
+        }
+    })?;
+    printed?;
+    if summary.findings > 0 {
+        let dir = dir.display();
+        return Err(format!("{} things are wrong with the logs of {dir}", summary.findings).into());
     }
-    for finding in &findings {
-        writeln!(out, "{finding}")?;
-    }
-    Err(format!("{} things are wrong with the logs of {}", findings.len(), dir.display()).into())
+    let entries: Vec<String> =
+        summary.entries.iter().map(|(tree, count)| format!("{count} entries in {tree}")).collect();
+    tracing::info!("checked {} and {} audit rows", entries.join(", "), summary.audit_rows);
+    writeln!(out, "ok")?;
+    Ok(())
 }

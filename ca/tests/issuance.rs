@@ -119,10 +119,7 @@ fn faults(leaf: &Certificate) -> Vec<(Vec<u8>, LintFailure)> {
         (replace(b"Test issuing", b"Test ossuing"), LintFailure::Issuer),
         // subjectAltName no longer critical.
         (
-            replace(
-                &[0x55, 0x1d, 0x11, 0x01, 0x01, 0xff],
-                &[0x55, 0x1d, 0x12, 0x01, 0x01, 0xff],
-            ),
+            replace(&[0x55, 0x1d, 0x11, 0x01, 0x01, 0xff], &[0x55, 0x1d, 0x12, 0x01, 0x01, 0xff]),
             LintFailure::Extensions,
         ),
     ]

@@ -115,8 +115,11 @@ impl Signer {
 
 fn disk_bytes(folder: &Path) -> u64 {
     let files = std::fs::read_dir(folder).unwrap();
-    files.map(|file| file.unwrap()).filter(|f| !f.file_name().to_string_lossy().ends_with("wal"))
-        .map(|file| file.metadata().unwrap().len()).sum()
+    files
+        .map(|file| file.unwrap())
+        .filter(|f| !f.file_name().to_string_lossy().ends_with("wal"))
+        .map(|file| file.metadata().unwrap().len())
+        .sum()
 }
 
 /// Processor time of this process, all threads.

@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use merkle::Hash;
@@ -140,12 +141,11 @@ impl Nodes for AllNodes<'_> {
         }
         let place = TileNode::of(level, index);
         let mut read = self.read.borrow_mut();
-        if !read.contains_key(&place.tile) {
-            read.insert(place.tile, stored_tile(self.store, self.tree, place.tile)?);
-        }
-        read.get(&place.tile)
-            .and_then(|tile| tile.node(place.level, place.index))
-            .ok_or(NodeError::Incomplete)
+        let tile = match read.entry(place.tile) {
+            Entry::Occupied(tile) => tile.into_mut(),
+            Entry::Vacant(empty) => empty.insert(stored_tile(self.store, self.tree, place.tile)?),
+        };
+        tile.node(place.level, place.index).ok_or(NodeError::Incomplete)
     }
 }
 
@@ -207,3 +207,52 @@ fn push(tile: &mut Tile, hash: Hash) -> Result<(), NodeError> {
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 const FULL_TILE_BYTES: usize = 32 * TILE_WIDTH as usize;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use merkle::merkle::node_hash;
+
+    use super::*;
+
+    /// RFC 6962 2.1, word for word.
+    fn defined(leaves: &[Hash]) -> Hash {
+        match leaves {
+            [] => empty_root(),
+            [leaf] => *leaf,
+            _ => {
+                let k = leaves.len().next_power_of_two() / 2;
+                node_hash(&defined(&leaves[..k]), &defined(&leaves[k..]))
+            }
+        }
+    }
+
+    #[test]
+    fn roots_are_those_of_the_definition() {
+        let mut edge = Edge::default();
+        let mut leaves = Vec::new();
+        let mut tiles = 0;
+        for n in 0..700_u64 {
+            assert_eq!(edge.root(), Ok(defined(&leaves)));
+            let leaf = leaf_hash(&n.to_be_bytes());
+            leaves.push(leaf);
+            edge.push(leaf).unwrap();
+        }
+        tiles += edge.completed().count();
+        assert_eq!(tiles, 2);
+        assert_eq!(edge.next().completed().count(), 0);
+    }
+
+    #[test]
+    fn a_tile_of_a_higher_level_is_filled_too() {
+        let mut edge = Edge::default();
+        let leaf = leaf_hash(b"");
+        (0..65_536).for_each(|_| edge.push(leaf).unwrap());
+        let levels: Vec<u8> = edge.completed().map(|(id, _)| id.level).collect();
+        assert_eq!(levels.iter().filter(|level| **level == 1).count(), 1);
+        let mut doubled = leaf;
+        (0..16).for_each(|_| doubled = node_hash(&doubled, &doubled));
+        assert_eq!(edge.root(), Ok(doubled));
+        assert!(edge.tile(TileId { level: 2, index: 0 }).is_some_and(|tile| tile.len() == 1));
+    }
+}

@@ -74,12 +74,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// One tree, from its entries up to its head; answers its size.
-    fn tree(
-        &mut self,
-        tree: Tree,
-        verifier: Option<&dyn NoteVerifier>,
-        sums: &mut KeySums,
-    ) -> u64 {
+    fn tree(&mut self, tree: Tree, verifier: Option<&dyn NoteVerifier>, sums: &mut KeySums) -> u64 {
         let head = match self.store.load(tree) {
             Ok(head) => head,
             Err(error) => {
@@ -181,7 +176,9 @@ impl Run<'_> {
         match verifier.map(|verifier| check_head(signed, verifier)) {
             None => self.found(Finding::NoKey { tree }),
             Some(Err(reason)) => self.found(Finding::HeadNotOurs { tree, reason }),
-            Some(Ok(())) if tree == Tree::Ct && signed_time(signed) != Some(signed.head.timestamp_ms) => {
+            Some(Ok(()))
+                if tree == Tree::Ct && signed_time(signed) != Some(signed.head.timestamp_ms) =>
+            {
                 self.found(Finding::HeadTime { tree });
             }
             Some(Ok(())) => {}
@@ -266,7 +263,9 @@ impl Run<'_> {
             self.found(match (row, surplus > 0) {
                 (KeyRow::Dedup { tree, index, .. }, false) => Finding::DedupMissing { tree, index },
                 (KeyRow::Dedup { tree, index, .. }, true) => Finding::DedupWrong { tree, index },
-                (KeyRow::Search { tree, index, .. }, false) => Finding::SearchMissing { tree, index },
+                (KeyRow::Search { tree, index, .. }, false) => {
+                    Finding::SearchMissing { tree, index }
+                }
                 (KeyRow::Search { tree, index, .. }, true) => Finding::SearchWrong { tree, index },
             });
         }

@@ -36,7 +36,9 @@ impl HighWater {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(HighWaterError::Read { path: shown(path), error: error.kind() }),
+            Err(error) => {
+                return Err(HighWaterError::Read { path: shown(path), error: error.kind() });
+            }
         };
         let marks = text
             .lines()
@@ -72,7 +74,9 @@ fn parse(line: &str) -> Option<(Tree, Mark)> {
     let mut fields = line.split(' ');
     let tree = Tree::from_name(fields.next()?)?;
     let size = fields.next()?.parse().ok()?;
-    let root = Hash::try_from(Digest::from_hex(HashAlgorithm::Sha256, fields.next()?).ok()?.as_bytes()).ok()?;
+    let root =
+        Hash::try_from(Digest::from_hex(HashAlgorithm::Sha256, fields.next()?).ok()?.as_bytes())
+            .ok()?;
     fields.next().is_none().then_some((tree, Mark { size, root }))
 }
 
@@ -100,9 +104,41 @@ pub enum HighWaterError {
         error: io::ErrorKind,
     },
     /// It holds something else than lines of tree, size and root.
-    #[error("the high-water file {path} is damaged; `ca fsck` tells whether the store is whole, and without this file a restored backup can't be noticed")]
+    #[error(
+        "the high-water file {path} is damaged; `ca fsck` tells whether the store is whole, and without this file a restored backup can't be noticed"
+    )]
     Malformed {
         /// The file.
         path: String,
     },
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_survive_and_damage_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("high-water");
+        let mut marks = HighWater::read(&path).unwrap();
+        assert_eq!(marks.mark(Tree::Ct), None);
+        let mark = Mark { size: 7, root: Hash::new([1; 32]) };
+        assert!(marks.raise(Tree::Ct, mark));
+        assert!(!marks.raise(Tree::Ct, mark));
+        marks.write().unwrap();
+        let again = HighWater::read(&path).unwrap();
+        assert_eq!((again.mark(Tree::Ct), again.mark(Tree::Rekor2)), (Some(mark), None));
+        let text = fs::read_to_string(&path).unwrap();
+        for damaged in
+            [text.replace("ct", "no"), text.replace('7', "x"), text.replace("01", "1"), text + "x"]
+        {
+            fs::write(&path, damaged).unwrap();
+            let malformed = HighWaterError::Malformed { path: shown(&path) };
+            assert_eq!(HighWater::read(&path).err(), Some(malformed));
+        }
+        let read = HighWater::read(folder.path());
+        assert!(matches!(read, Err(HighWaterError::Read { .. })));
+    }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Plan {
     failed: BTreeMap<Tree, SubmitError>,
     issuers: Vec<Issuer>,
     has_rows: bool,
-    behind: Option<Tree>,
+    behind: bool,
 }
 
 /// What is new in one tree.
@@ -68,12 +68,7 @@ impl Plan {
         plan
     }
 
-    fn place(
-        &mut self,
-        shared: &Shared,
-        entry: &Accepted,
-        now: u64,
-    ) -> Result<Place, SubmitError> {
+    fn place(&mut self, shared: &Shared, entry: &Accepted, now: u64) -> Result<Place, SubmitError> {
         let (tree, identity) = (entry.tree(), entry.identity());
         let view = shared.view(tree).ok_or(SubmitError::NoSuchTree { tree })?;
         if let Some(part) = self.parts.get(&tree)
@@ -81,16 +76,18 @@ impl Plan {
         {
             return match part.stored.get(at) {
                 Some(stored) if entry.is(stored) => Ok(Place::New { tree, at, duplicate: true }),
-                _ => Err(SubmitError::IdentityCollision { tree, index: view.edge.size() + at as u64 }),
+                _ => Err(SubmitError::IdentityCollision {
+                    tree,
+                    index: view.edge.size() + at as u64,
+                }),
             };
         }
         if let Some(index) = shared.store.find_duplicate(tree, identity)? {
-            if index >= view.edge.size() {
-                // Another replica logged it: what we show does not cover it yet.
-                self.behind = Some(tree);
-            }
             let stored = shared.store.entries(tree, index, 1)?.into_iter().next();
+            let stored = stored.filter(|stored| stored.index == index);
             let stored = stored.ok_or(NodeError::MissingEntry { tree, index })?;
+            // Beyond what we show: another replica logged it.
+            self.behind |= index >= view.edge.size();
             // 256 bits do not collide by chance, but a key index that was damaged or tampered
             // with leads here too: never answer with an entry that is not the one asked about.
             if !entry.is(&stored) {
@@ -109,8 +106,8 @@ impl Plan {
         self.parts.entry(tree).or_insert_with(|| Part::after(view, now));
     }
 
-    /// The tree that another replica has moved on, if a duplicate showed one.
-    pub(crate) fn behind(&self) -> Option<Tree> {
+    /// Whether a duplicate shows that another replica has moved a head.
+    pub(crate) fn is_behind(&self) -> bool {
         self.behind
     }
 
@@ -136,7 +133,7 @@ impl Plan {
     }
 
     /// The transaction. Takes the new entries out of the plan.
-    pub(crate) fn to_commit(&mut self, batch: &[Job]) -> Commit {
+    pub(crate) fn take_commit(&mut self, batch: &[Job]) -> Commit {
         let mut commit = Commit { issuers: std::mem::take(&mut self.issuers), ..Commit::default() };
         commit.issuers.sort_by_key(|issuer| issuer.fingerprint);
         commit.issuers.dedup();
@@ -189,9 +186,9 @@ impl Plan {
 
     /// For each tree its first new entry and how many there are.
     pub(crate) fn new_entries(&self) -> impl Iterator<Item = (Tree, u64, usize)> + '_ {
-        self.parts.iter().filter_map(|(tree, part)| {
-            Some((*tree, part.stored.first()?.index, part.stored.len()))
-        })
+        self.parts
+            .iter()
+            .filter_map(|(tree, part)| Some((*tree, part.stored.first()?.index, part.stored.len())))
     }
 
     /// Answers every job of the batch from the views that are published by now.
@@ -235,7 +232,7 @@ impl Plan {
         let issuers = birth.issuers.clone();
         let mut plan = Self { issuers, ..Self::default() };
         plan.parts.insert(birth.tree(), part);
-        Ok(plan.to_commit(&[]))
+        Ok(plan.take_commit(&[]))
     }
 }
 

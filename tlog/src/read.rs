@@ -126,12 +126,7 @@ impl Engine {
     /// # Errors
     /// [`ReadError::OutOfRange`] unless `second <=` the log's size; [`ReadError::Prove`] unless
     /// `0 < first <= second`.
-    pub fn consistency(
-        &self,
-        tree: Tree,
-        first: u64,
-        second: u64,
-    ) -> Result<Vec<Hash>, ReadError> {
+    pub fn consistency(&self, tree: Tree, first: u64, second: u64) -> Result<Vec<Hash>, ReadError> {
         let view = self.covering(tree, second)?;
         let nodes = AllNodes::new(&view.edge, &*self.shared.store, tree);
         Ok(prove_consistency(first, second, &nodes)?)

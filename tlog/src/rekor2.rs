@@ -96,9 +96,7 @@ fn search_keys(
     keys
 }
 
-fn open_verifier(
-    verifier: &EntryVerifier,
-) -> Result<(Option<Certificate>, PublicKey), Rejected> {
+fn open_verifier(verifier: &EntryVerifier) -> Result<(Option<Certificate>, PublicKey), Rejected> {
     match verifier {
         EntryVerifier::Certificate(der) => {
             let certificate = Certificate::from_der(der)?;

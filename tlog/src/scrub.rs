@@ -72,13 +72,7 @@ pub(crate) fn read_back(shared: &Shared, view: &View, tree: Tree, first: u64, co
 
 /// One tile: every leaf against its entry, and the whole of it against the root. The inclusion
 /// path of its first leaf holds hashes over all the others, so one proof ties them all.
-fn check(
-    shared: &Shared,
-    view: &View,
-    tree: Tree,
-    first: u64,
-    count: usize,
-) -> Result<(), Damage> {
+fn check(shared: &Shared, view: &View, tree: Tree, first: u64, count: usize) -> Result<(), Damage> {
     let nodes = AllNodes::new(&view.edge, &*shared.store, tree);
     let leaf = leaves(shared, &nodes, tree, first, count)?;
     let head = &view.head.head;
@@ -170,7 +164,11 @@ fn run(shared: &Shared, stopping: &(Mutex<bool>, Condvar), pause: Duration) {
             if let Err(damage) = scrub(shared, *tree, at, at + 1) {
                 tracing::error!(%damage, "the background check of stored entries failed");
             }
-            shared.metrics.tree(*tree).scrubbed.fetch_add(WIDTH, std::sync::atomic::Ordering::Relaxed);
+            shared
+                .metrics
+                .tree(*tree)
+                .scrubbed
+                .fetch_add(WIDTH, std::sync::atomic::Ordering::Relaxed);
             larger |= shared.view(*tree).is_some_and(|view| view.edge.size() > at + WIDTH);
         }
         at = if larger { at + WIDTH } else { 0 };

@@ -85,3 +85,33 @@ fn utf8_string(der: &[u8]) -> Option<&str> {
 /// The length of a search key, in bytes.
 pub const SEARCH_KEY_LEN: usize = 16;
 const UTF8_STRING: u8 = 0x0c;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_beginning_of_a_typed_hash() {
+        let key = SearchKey::identity("someone@example.com");
+        let full = Sha256::digest(b"san:someone@example.com");
+        assert_eq!(key.as_bytes(), &full[..16]);
+        let id = [0xab; 32];
+        let typed = format!("key:{}", "ab".repeat(32));
+        assert_eq!(SearchKey::public_key(&id).as_bytes(), &Sha256::digest(typed)[..16]);
+        assert_ne!(SearchKey::public_key(&id), SearchKey::leaf(&Hash::new(id)));
+    }
+
+    #[test]
+    fn only_an_exact_utf8_string_is_a_name() {
+        assert_eq!(utf8_string(&[0x0c, 2, b'a', b'b']), Some("ab"));
+        for wrong in [
+            &[0x0c, 3, b'a', b'b'][..],
+            &[0x0c, 1, b'a', b'b'],
+            &[0x13, 1, b'a'],
+            &[0x0c],
+            &[0x0c, 1, 0xff],
+        ] {
+            assert_eq!(utf8_string(wrong), None);
+        }
+    }
+}

@@ -55,7 +55,7 @@ impl Sequencer {
 
     fn try_commit(&mut self, batch: &[Job]) -> Result<Plan, SubmitError> {
         let mut moved = None;
-        for _ in 0..MAX_ATTEMPTS {
+        for attempt in 0..MAX_ATTEMPTS {
             // 0. After a commit of unknown outcome the store is asked first. Until it answers,
             //    nothing is signed: the head it may hold is one that we must build on.
             if self.stale {
@@ -69,9 +69,8 @@ impl Sequencer {
             let mut plan = Plan::make(&self.shared, batch, now);
             self.resign_old_heads(&mut plan, now);
             self.read_back(&mut plan);
-            if let Some(tree) = plan.behind() {
+            if attempt == 0 && plan.is_behind() {
                 self.stale = true;
-                moved = Some(tree);
                 continue;
             }
             if !plan.has_work() {
@@ -89,7 +88,7 @@ impl Sequencer {
                     plan.fail(tree, &error);
                 }
             }
-            let commit = plan.to_commit(batch);
+            let commit = plan.take_commit(batch);
             if commit == Commit::default() {
                 return Ok(plan);
             }

@@ -265,7 +265,11 @@ pub enum TreeHeadKeyError {
 }
 
 fn p256(key: &PublicKey) -> Result<(), TreeHeadKeyError> {
-    if key.algorithm() == KeyAlgorithm::EcdsaP256 { Ok(()) } else { Err(TreeHeadKeyError::Algorithm) }
+    if key.algorithm() == KeyAlgorithm::EcdsaP256 {
+        Ok(())
+    } else {
+        Err(TreeHeadKeyError::Algorithm)
+    }
 }
 
 /// C2SP signed-note key IDs as Rekor v2 uses them: the full hash; notes carry its first 4 bytes.

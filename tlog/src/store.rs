@@ -247,7 +247,9 @@ pub enum StoreError {
     #[error("the volume that holds the store is full")]
     Full,
     /// The database was made by a later version.
-    #[error("the store has schema version {found}, but this program knows versions up to {known}; run a newer program, or restore the store that belongs to this one")]
+    #[error(
+        "the store has schema version {found}, but this program knows versions up to {known}; run a newer program, or restore the store that belongs to this one"
+    )]
     NewerSchema {
         /// The version found.
         found: i64,

@@ -22,8 +22,7 @@ use crate::store::{SignedHead, StoredEntry};
 pub fn get_sth(signed: &SignedHead) -> Result<Value, ReadError> {
     let note = Note::parse(&signed.checkpoint).map_err(|_| ReadError::NotATreeHead)?;
     let line = note.signatures().first().ok_or(ReadError::NotATreeHead)?;
-    let (timestamp, signature) =
-        split_tree_head(&line.signature).ok_or(ReadError::NotATreeHead)?;
+    let (timestamp, signature) = split_tree_head(&line.signature).ok_or(ReadError::NotATreeHead)?;
     Ok(json!({
         "tree_size": signed.head.size,
         "timestamp": timestamp,
@@ -54,11 +53,7 @@ pub fn get_sth_consistency(engine: &Engine, first: u64, second: u64) -> Result<V
 /// # Errors
 /// [`ReadError::NotFound`] when no leaf below `tree_size` has this hash,
 /// [`ReadError::OutOfRange`] when the log is not as large as `tree_size`.
-pub fn get_proof_by_hash(
-    engine: &Engine,
-    hash: &Hash,
-    tree_size: u64,
-) -> Result<Value, ReadError> {
+pub fn get_proof_by_hash(engine: &Engine, hash: &Hash, tree_size: u64) -> Result<Value, ReadError> {
     // A search key is a shortened hash: the entry itself says whether it is the one.
     let candidates = engine.search(&SearchKey::leaf(hash), MAX_CANDIDATES)?;
     for (tree, index) in candidates {

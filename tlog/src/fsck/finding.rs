@@ -45,7 +45,9 @@ pub enum Finding {
     #[error("tree {tree}: entry {index} is beyond the head")]
     EntryBeyondHead { tree: Tree, index: u64 },
     /// The certificate stored beside an entry is not signed by its issuer.
-    #[error("tree {tree}: the certificate of entry {index} is not signed by the issuer stored for it")]
+    #[error(
+        "tree {tree}: the certificate of entry {index} is not signed by the issuer stored for it"
+    )]
     NotSigned { tree: Tree, index: u64 },
     /// An issuer that an entry refers to is not there, or is another.
     #[error("tree {tree}: an issuer of entry {index} is missing")]

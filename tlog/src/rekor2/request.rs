@@ -36,9 +36,8 @@ pub(super) fn parse(body: &[u8]) -> Result<Request, Rejected> {
 
 fn hashed_rekord(wire: WireHashedRekord) -> Result<Request, Rejected> {
     let digest = bytes("hashedRekordRequestV002.digest", wire.digest)?;
-    let signature = wire
-        .signature
-        .ok_or(Rejected::Missing { field: "hashedRekordRequestV002.signature" })?;
+    let signature =
+        wire.signature.ok_or(Rejected::Missing { field: "hashedRekordRequestV002.signature" })?;
     let content = bytes("hashedRekordRequestV002.signature.content", signature.content)?;
     let (verifier, key_details) = verifier(signature.verifier)?;
     Ok(Request { payload: Payload::Digest(digest), signature: content, verifier, key_details })
@@ -48,8 +47,8 @@ fn dsse(wire: WireDsse) -> Result<Request, Rejected> {
     let envelope = wire.envelope.ok_or(Rejected::Missing { field: "dsseRequestV002.envelope" })?;
     let payload = bytes("dsseRequestV002.envelope.payload", envelope.payload)?;
     let payload_type = envelope.payload_type.filter(|kind| !kind.is_empty());
-    let payload_type = payload_type
-        .ok_or(Rejected::Missing { field: "dsseRequestV002.envelope.payloadType" })?;
+    let payload_type =
+        payload_type.ok_or(Rejected::Missing { field: "dsseRequestV002.envelope.payloadType" })?;
     let signature = one("dsseRequestV002.envelope.signatures", envelope.signatures)?;
     let content = bytes("dsseRequestV002.envelope.signatures[0].sig", signature.sig)?;
     let (verifier, key_details) =

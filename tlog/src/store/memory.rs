@@ -246,12 +246,11 @@ impl Data {
         let mut last = None;
         for part in &commit.trees {
             let tree = part.tree;
-            let mut next = part.expected.as_ref().map_or(0, |expected| expected.head.size);
-            for entry in &part.entries {
+            let first = part.expected.as_ref().map_or(0, |expected| expected.head.size);
+            for (entry, next) in part.entries.iter().zip(first..) {
                 if entry.index != next || self.dedup.contains_key(&(tree, entry.dedup)) {
                     return Err(CommitError::NotPersisted(injected("checking indexes")));
                 }
-                next += 1;
                 last = Some((tree, entry.index));
                 let (body, extra) = (entry.body.clone(), entry.extra.clone());
                 let stored = StoredEntry { index: entry.index, body, extra };

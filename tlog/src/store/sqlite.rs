@@ -5,26 +5,24 @@
 //! read is checked before it is believed ([`crate::sequencer`], [`crate::fsck`]).
 
 mod keys;
+mod rows;
 mod schema;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use merkle::Hash;
 use merkle::tile::TileId;
 use rusqlite::config::DbConfig;
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
 
-use super::{
-    Commit, CommitError, Head, NewEntry, Row, SignedHead, Store, StoreError, StoredAudit,
-    StoredEntry, TreeCommit, chain,
-};
+use super::{Commit, CommitError, Row, SignedHead, Store, StoreError, StoredAudit, StoredEntry};
 use crate::entry::Tree;
 use crate::search::SearchKey;
 use keys::Keys;
+use rows::{head, tile_row, walk_issuers, walk_tiles, write};
 
 /// A store in one SQLite file (with `-wal` and `-shm` beside it).
 ///
@@ -62,11 +60,7 @@ impl SqliteStore {
         set_up(&connection, WRITER_PRAGMAS)?;
         schema::prepare(&mut connection, &path.display().to_string())?;
         let writer = Writer { connection, keys: None, since_checkpoint: 0, flush_failed: false };
-        Ok(Self {
-            path: path.to_owned(),
-            writer: Mutex::new(writer),
-            readers: Mutex::default(),
-        })
+        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::default() })
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -127,8 +121,7 @@ impl Store for SqliteStore {
             }
             _ => Keys::load(&transaction).map_err(CommitError::NotPersisted)?,
         };
-        let written =
-            write(&transaction, &mut keys, commit).map_err(CommitError::NotPersisted)?;
+        let written = write(&transaction, &mut keys, commit).map_err(CommitError::NotPersisted)?;
         if let Err(error) = transaction.commit() {
             writer.flush_failed |= is_flush(&error);
             return Err(match error.sqlite_error_code() {
@@ -218,7 +211,8 @@ impl Store for SqliteStore {
 
     fn audit(&self, first: u64, max: usize) -> Result<Vec<StoredAudit>, StoreError> {
         self.read(|connection| {
-            let sql = "SELECT number, row, hash FROM audit WHERE number >= ?1 ORDER BY number LIMIT ?2";
+            let sql =
+                "SELECT number, row, hash FROM audit WHERE number >= ?1 ORDER BY number LIMIT ?2";
             let mut statement =
                 connection.prepare_cached(sql).map_err(failed("reading audit rows"))?;
             let rows = statement
@@ -239,7 +233,10 @@ impl Store for SqliteStore {
             let check = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
             let verdict: String = check.map_err(failed("checking the database file"))?;
             if verdict != "ok" {
-                visit(Row::Malformed { table: "sqlite_schema", what: "SQLite finds pages damaged" });
+                visit(Row::Malformed {
+                    table: "sqlite_schema",
+                    what: "SQLite finds pages damaged",
+                });
             }
             let connection = &*snapshot(connection)?;
             keys::walk(connection, visit)?;
@@ -266,156 +263,6 @@ impl Writer {
     }
 }
 
-/// Writes a whole commit inside the transaction; answers about how many bytes that was.
-fn write(connection: &Connection, keys: &mut Keys, commit: &Commit) -> Result<usize, StoreError> {
-    let mut written = 0;
-    for part in &commit.trees {
-        write_entries(connection, part.tree, &part.entries)?;
-        write_tiles(connection, part)?;
-        keys.add(part.tree, &part.entries);
-        write_head(connection, part.tree, &part.head)?;
-        written += part.entries.iter().map(entry_bytes).sum::<usize>() + HEAD_BYTES;
-        written += part.tiles.iter().map(|(_, tile)| tile.len()).sum::<usize>();
-    }
-    keys.write(connection)?;
-    write_audit(connection, &commit.audit)?;
-    written += commit.audit.iter().map(Vec::len).sum::<usize>();
-    for (name, value) in &commit.values {
-        let sql = "INSERT INTO value (name, value) VALUES (?1, ?2)
-            ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        let mut statement = connection.prepare_cached(sql).map_err(failed("writing a value"))?;
-        statement.execute(params![name, value]).map_err(failed("writing a value"))?;
-    }
-    for issuer in &commit.issuers {
-        let sql = "INSERT INTO issuer (fingerprint, der) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        let mut statement = connection.prepare_cached(sql).map_err(failed("writing an issuer"))?;
-        statement
-            .execute(params![issuer.fingerprint, &*issuer.der])
-            .map_err(failed("writing an issuer"))?;
-    }
-    Ok(written + HEAD_BYTES)
-}
-
-fn write_entries(
-    connection: &Connection,
-    tree: Tree,
-    entries: &[NewEntry],
-) -> Result<(), StoreError> {
-    let mut statement = connection
-        .prepare_cached(match tree {
-            Tree::Ct => "INSERT INTO entry_ct (idx, body, extra) VALUES (?1, ?2, ?3)",
-            Tree::Rekor2 => "INSERT INTO entry_rekor2 (idx, body, extra) VALUES (?1, ?2, ?3)",
-        })
-        .map_err(failed("writing entries"))?;
-    for entry in entries {
-        statement
-            .execute(params![signed(entry.index), &*entry.body, &*entry.extra])
-            .map_err(failed("writing entries"))?;
-    }
-    Ok(())
-}
-
-fn write_tiles(connection: &Connection, part: &TreeCommit) -> Result<(), StoreError> {
-    let mut statement = connection
-        .prepare_cached("INSERT INTO tile (id, hashes) VALUES (?1, ?2)")
-        .map_err(failed("writing tiles"))?;
-    for (id, hashes) in &part.tiles {
-        statement
-            .execute(params![tile_row(part.tree, *id), hashes])
-            .map_err(failed("writing tiles"))?;
-    }
-    Ok(())
-}
-
-fn write_head(connection: &Connection, tree: Tree, signed_head: &SignedHead) -> Result<(), StoreError> {
-    let sql = "INSERT INTO head (tree, size, root, timestamp_ms, checkpoint)
-        VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT (tree) DO UPDATE SET size = excluded.size, root = excluded.root,
-            timestamp_ms = excluded.timestamp_ms, checkpoint = excluded.checkpoint";
-    let mut statement = connection.prepare_cached(sql).map_err(failed("writing a head"))?;
-    let Head { size, root, timestamp_ms } = &signed_head.head;
-    statement
-        .execute(params![
-            tree.id(),
-            signed(*size),
-            root.as_bytes(),
-            signed(*timestamp_ms),
-            signed_head.checkpoint
-        ])
-        .map_err(failed("writing a head"))?;
-    Ok(())
-}
-
-fn write_audit(connection: &Connection, rows: &[Vec<u8>]) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let last = connection
-        .prepare_cached("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")
-        .and_then(|mut statement| {
-            statement.query_row([], |row| Ok((index_of(row, 0)?, row.get(1)?))).optional()
-        })
-        .map_err(failed("reading the last audit row"))?;
-    let (mut number, mut hash) = last.unwrap_or((0, [0; 32]));
-    let mut statement = connection
-        .prepare_cached("INSERT INTO audit (number, row, hash) VALUES (?1, ?2, ?3)")
-        .map_err(failed("writing audit rows"))?;
-    for row in rows {
-        number += 1;
-        hash = chain(&hash, row);
-        statement
-            .execute(params![signed(number), row, hash])
-            .map_err(failed("writing audit rows"))?;
-    }
-    Ok(())
-}
-
-fn head(connection: &Connection, tree: Tree) -> Result<Option<SignedHead>, StoreError> {
-    let row = connection
-        .prepare_cached("SELECT size, root, timestamp_ms, checkpoint FROM head WHERE tree = ?1")
-        .and_then(|mut statement| {
-            let read = |row: &rusqlite::Row<'_>| {
-                let root: [u8; 32] = row.get(1)?;
-                let (size, timestamp_ms) = (index_of(row, 0)?, index_of(row, 2)?);
-                let head = Head { size, root: Hash::new(root), timestamp_ms };
-                Ok(SignedHead { head, checkpoint: row.get(3)? })
-            };
-            statement.query_row([tree.id()], read).optional()
-        });
-    row.map_err(failed("reading a head"))
-}
-
-fn walk_tiles(connection: &Connection, visit: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
-    let mut statement =
-        connection.prepare("SELECT id FROM tile ORDER BY id").map_err(failed("listing tiles"))?;
-    let mut rows = statement.query([]).map_err(failed("listing tiles"))?;
-    while let Some(row) = rows.next().map_err(failed("listing tiles"))? {
-        let id: i64 = row.get(0).map_err(failed("listing tiles"))?;
-        let [tree, level, index @ ..] = id.to_be_bytes();
-        let index = index.into_iter().fold(0, |index, byte| index << 8 | u64::from(byte));
-        visit(match Tree::from_id(tree) {
-            Some(tree) => Row::Tile { tree, tile: TileId { level, index } },
-            None => Row::Malformed { table: "tile", what: "a tree that does not exist" },
-        });
-    }
-    Ok(())
-}
-
-fn walk_issuers(connection: &Connection, visit: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
-    let mut statement = connection
-        .prepare("SELECT fingerprint, der FROM issuer")
-        .map_err(failed("listing issuers"))?;
-    let mut rows = statement.query([]).map_err(failed("listing issuers"))?;
-    while let Some(row) = rows.next().map_err(failed("listing issuers"))? {
-        let der: Vec<u8> = row.get(1).map_err(failed("listing issuers"))?;
-        visit(match row.get(0) {
-            Ok(fingerprint) => Row::Issuer(super::Issuer { fingerprint, der: der.into() }),
-            Err(_) => Row::Malformed { table: "issuer", what: "a fingerprint of a wrong length" },
-        });
-    }
-    Ok(())
-}
-
 /// A read transaction, so that several statements see the same commit.
 fn snapshot(connection: &Connection) -> Result<Transaction<'_>, StoreError> {
     connection.unchecked_transaction().map_err(failed("beginning to read"))
@@ -437,14 +284,6 @@ fn signed(value: u64) -> i64 {
 fn index_of(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let value: i64 = row.get(column)?;
     u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
-}
-
-fn tile_row(tree: Tree, tile: TileId) -> i64 {
-    i64::from(tree.id()) << 56 | i64::from(tile.level) << 48 | signed(tile.index)
-}
-
-fn entry_bytes(entry: &NewEntry) -> usize {
-    entry.body.len() + entry.extra.len() + KEY_BYTES
 }
 
 fn is_flush(error: &rusqlite::Error) -> bool {
@@ -487,9 +326,6 @@ const PAGE_SIZE: u32 = 16384;
 const CHECKPOINT_BYTES: usize = 16 << 20;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_READERS: usize = 4;
-/// About what an entry's keys take.
-const KEY_BYTES: usize = 128;
-const HEAD_BYTES: usize = 4096;
 
 /// SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC.
 const FLUSH_ERRORS: [i32; 2] = [10 | 4 << 8, 10 | 5 << 8];

@@ -39,10 +39,8 @@ fn life_with_a_fault(world: &World, n: u64, fault: Fault) -> bool {
     let store = Arc::new(MemoryStore::new());
     store.inject_at(n, fault);
     // Birth itself may fail: a second start must find the log whole, or make it.
-    let engine = match world.open(store.clone()) {
-        Ok(engine) => engine,
-        Err(_) => world.open(store.clone()).unwrap(),
-    };
+    let open = || world.open(store.clone()).or_else(|_| world.open(store.clone())).unwrap();
+    let engine = open();
     let mut acknowledged = Vec::new();
     let mut refused = Vec::new();
     let mut send = |engine: &Engine, entry: Accepted| match submit(engine, entry.clone()) {
@@ -58,22 +56,22 @@ fn life_with_a_fault(world: &World, n: u64, fault: Fault) -> bool {
     send(&engine, ct_entry(world, 0));
     send(&engine, rekor_entry(1));
     send(&engine, first);
-    assert_whole(world, &*store);
+    assert_whole(world, &store.copy());
     // The process dies here; a new one finds the store.
     drop(engine);
-    let engine = world.open(store.clone()).unwrap();
+    let engine = open();
     for entry in refused {
         // Whether it was logged before or not: trying again is answered, and logged once.
-        let published = submit(&engine, entry).unwrap();
-        world.check(&published);
-        acknowledged.push(published);
+        let again = submit(&engine, entry.clone()).or_else(|_| submit(&engine, entry)).unwrap();
+        world.check(&again);
+        acknowledged.push(again);
     }
+    let reached = store.operations() > n;
+    store.heal();
     assert_all_there(&engine, &acknowledged);
     assert_one_history(&engine, &acknowledged);
     assert_eq!(engine.head(Tree::Rekor2).unwrap().head.size, 3, "operation {n}, {fault:?}");
     assert_eq!(engine.head(Tree::Ct).unwrap().head.size, 2, "operation {n}, {fault:?}");
-    let reached = store.operations() > n;
-    store.heal();
     assert_whole(world, &*store);
     reached
 }
@@ -177,3 +175,63 @@ fn a_torn_commit_is_no_commit() {
         assert_whole(&world, &*store);
     }
 }
+
+/// A real file that can't grow: the limit on the size of files stands in for a full volume.
+#[cfg(unix)]
+#[test]
+fn a_file_that_can_not_grow_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let this = std::env::current_exe().unwrap();
+    let script = "trap '' XFSZ; ulimit -f 2000; exec \"$0\" --exact --ignored crash::limited_child";
+    let status = std::process::Command::new("sh")
+        .args(["-c", script])
+        .arg(this)
+        .env(CHILD_FOLDER, folder.path())
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    // Room again: everything that was acknowledged is there, and it goes on.
+    let keys = std::fs::read(folder.path().join("key")).unwrap();
+    let acknowledged: u64 =
+        std::fs::read_to_string(folder.path().join("acknowledged")).unwrap().parse().unwrap();
+    assert!(acknowledged > 10);
+    let store = Arc::new(SqliteStore::open(&path).unwrap());
+    let head = store.load(Tree::Rekor2).unwrap().unwrap().head;
+    assert!(head.size > acknowledged, "{} entries, {acknowledged} acknowledged", head.size);
+    let world = World::with_keys(&keys);
+    assert_whole(&world, &*store);
+    let engine = world.open(store.clone()).unwrap();
+    let next = submit(&engine, rekor_entry(u64::MAX)).unwrap();
+    assert_eq!(next.index(), head.size);
+    assert_whole(&world, &*store);
+}
+
+/// Run by the test above with files limited in size.
+#[test]
+#[ignore = "needs the limits that the test above sets"]
+fn limited_child() {
+    let folder = std::path::PathBuf::from(std::env::var_os(CHILD_FOLDER).unwrap());
+    let (keys, world) = World::with_new_keys();
+    std::fs::write(folder.join("key"), keys).unwrap();
+    let engine = world.open_file(&folder.join("log.db"));
+    let mut acknowledged = 0;
+    let error = loop {
+        match submit(&engine, rekor_entry(acknowledged)) {
+            Ok(published) => {
+                acknowledged = published.index();
+                std::fs::write(folder.join("acknowledged"), acknowledged.to_string()).unwrap();
+            }
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, SubmitError::Store(_)), "{error}");
+    // No more is taken, but what is there is served.
+    assert!(submit(&engine, rekor_entry(1_000_000)).is_err());
+    let head = engine.head(Tree::Rekor2).unwrap();
+    assert_eq!(head.head.size, acknowledged + 1);
+    world.check(&engine.published(Tree::Rekor2, acknowledged).unwrap());
+}
+
+const CHILD_FOLDER: &str = "TLOG_TEST_CHILD_FOLDER";

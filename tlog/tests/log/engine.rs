@@ -330,13 +330,10 @@ fn restored_backup_refused() {
     let world = World::new();
     let folder = tempfile::tempdir().unwrap();
     let (db, backup) = (folder.path().join("log.db"), folder.path().join("yesterday.db"));
-    let settings = || Settings {
-        high_water: Some(folder.path().join("high-water")),
-        ..World::settings()
-    };
-    let open = |path: &Path| {
-        world.open_with(Arc::new(SqliteStore::open(path).unwrap()), settings())
-    };
+    let settings =
+        || Settings { high_water: Some(folder.path().join("high-water")), ..World::settings() };
+    let open =
+        |path: &Path| world.open_with(Arc::new(SqliteStore::open(path).unwrap()), settings());
     let fill = |first, count| {
         let engine = open(&db).unwrap();
         (first..first + count).for_each(|n| drop(submit(&engine, rekor_entry(n)).unwrap()));
@@ -431,7 +428,10 @@ fn audit_rows_and_values_are_durable() {
         wait(engine.put_value("'; DROP TABLE value; --", vec![2])).unwrap();
         assert_eq!(engine.value("'; DROP TABLE value; --").unwrap(), Some(vec![2]));
         let stored = store.audit(1, 10).unwrap();
-        assert_eq!(stored.iter().map(|row| row.row.as_slice()).collect::<Vec<_>>(), rows.map(str::as_bytes));
+        assert_eq!(
+            stored.iter().map(|row| row.row.as_slice()).collect::<Vec<_>>(),
+            rows.map(str::as_bytes)
+        );
         assert_whole(&world, &*store);
     });
 }

@@ -2,8 +2,14 @@
 //! stand for a row of the threat model have its name.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod engine;
-mod support;
 mod crash;
+mod ct;
+mod engine;
+mod fsck;
+mod fuzz;
 mod keys;
+mod read;
+mod rekor2;
 mod replicas;
+mod signer;
+mod support;

@@ -55,6 +55,7 @@ fn head_is_compare_and_swap() {
     assert_whole(&world, &*store);
 }
 
+/// About a thousand commits in all.
 const EACH: u64 = 500;
 
 #[test]

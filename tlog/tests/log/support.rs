@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair,
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use formats::certificate::Certificate;
@@ -22,12 +20,12 @@ use rcgen::{
 use serde_json::{Value, json};
 use tlog::ct::Authorities;
 use tlog::engine::{OpenError, Settings, SubmitError, TreeConfig};
+use tlog::fsck::{self, Finding};
 use tlog::signer::{
     CheckpointSigner, CheckpointVerifier, LogKey, SignError, TreeHeadSigner, TreeHeadVerifier,
     check_head,
 };
 use tlog::store::Store;
-use tlog::fsck::{self, Finding};
 use tlog::{Accepted, Engine, Published, Submitted, Tree, birth, rekor2};
 
 pub const REKOR_ORIGIN: &str = "rekor.test.example";
@@ -42,11 +40,18 @@ pub struct TestKey {
 
 impl TestKey {
     pub fn generate() -> Self {
-        Self::of(&ECDSA_P256_SHA256_ASN1_SIGNING)
+        Self::of(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap())
     }
 
-    fn of(algorithm: &'static EcdsaSigningAlgorithm) -> Self {
-        let pair = EcdsaKeyPair::generate(algorithm).unwrap();
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.pair.to_pkcs8v1().unwrap().as_ref().to_vec()
+    }
+
+    pub fn from_bytes(pkcs8: &[u8]) -> Self {
+        Self::of(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8).unwrap())
+    }
+
+    fn of(pair: EcdsaKeyPair) -> Self {
         let mut spki = P256_SPKI_PREFIX.to_vec();
         spki.extend_from_slice(pair.public_key().as_ref());
         Self { pair: Arc::new(pair), public: PublicKey::from_spki_der(&spki).unwrap() }
@@ -95,6 +100,19 @@ impl World {
             ca: Ca::new("test CA"),
             clock: Arc::new(AtomicU64::new(START_MS)),
         }
+    }
+
+    /// A world whose log keys another process can have too: one key after the other.
+    pub fn with_new_keys() -> (Vec<u8>, Self) {
+        let world = Self::new();
+        let (rekor, ct) = (world.rekor_key.to_bytes(), world.ct_key.to_bytes());
+        ([&[rekor.len() as u8][..], &rekor, &ct].concat(), world)
+    }
+
+    pub fn with_keys(bytes: &[u8]) -> Self {
+        let (rekor, ct) = bytes[1..].split_at(usize::from(bytes[0]));
+        let (rekor_key, ct_key) = (TestKey::from_bytes(rekor), TestKey::from_bytes(ct));
+        Self { rekor_key, ct_key, ..Self::new() }
     }
 
     pub fn trees(&self) -> Vec<TreeConfig> {

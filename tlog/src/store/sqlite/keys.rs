@@ -8,6 +8,7 @@
 //! commit that brings the keys, so they are never behind the entries.
 
 mod filter;
+mod merge;
 mod run;
 
 use std::collections::HashMap;
@@ -18,7 +19,8 @@ use super::failed;
 use crate::entry::Tree;
 use crate::search::SearchKey;
 use crate::store::{NewEntry, Row, StoreError};
-use run::{Family, Merge, Run, State};
+use merge::Merge;
+use run::{Family, Run, State};
 
 /// What the writer knows of the stored keys.
 pub(super) struct Keys {
@@ -198,7 +200,11 @@ impl Keys {
     }
 
     /// Deletes rows of merged runs, about as many as are written.
-    fn delete_garbage(&mut self, connection: &Connection, entries: usize) -> Result<(), StoreError> {
+    fn delete_garbage(
+        &mut self,
+        connection: &Connection,
+        entries: usize,
+    ) -> Result<(), StoreError> {
         let Some(run) = self.garbage.first().copied() else { return Ok(()) };
         if run::delete_some(connection, run, entries / 16 + 8)? {
             self.garbage.remove(0);
@@ -235,10 +241,7 @@ pub(super) fn search(
 }
 
 /// Shows every key, and whatever is wrong with the way they are stored.
-pub(super) fn walk(
-    connection: &Connection,
-    visit: &mut dyn FnMut(Row),
-) -> Result<(), StoreError> {
+pub(super) fn walk(connection: &Connection, visit: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
     for (run, state) in run::list(connection)? {
         if state == State::Live {
             run.walk(connection, visit)?;
@@ -277,7 +280,7 @@ fn data_version(connection: &Connection) -> Result<i64, StoreError> {
         .map_err(failed("reading the data version"))
 }
 
-const RECENT_ENTRIES: usize = 4096;
+const RECENT_ENTRIES: usize = 1024;
 const FAN: usize = 8;
 const MAX_LEVEL: u8 = 12;
 const MIN_MERGE: usize = 256;

@@ -65,6 +65,10 @@ pub(super) struct Run {
 }
 
 impl Run {
+    pub(super) fn records(&self) -> usize {
+        self.records
+    }
+
     /// Whether an identity can be in this run at all.
     pub(super) fn may_hold(&self, identity: &[u8; 32]) -> bool {
         self.family == Family::Dedup
@@ -209,7 +213,8 @@ pub(super) fn delete_some(
     run: i64,
     max: usize,
 ) -> Result<bool, StoreError> {
-    let sql = "DELETE FROM key_chunk WHERE id IN (SELECT id FROM key_chunk WHERE run = ?1 LIMIT ?2)";
+    let sql =
+        "DELETE FROM key_chunk WHERE id IN (SELECT id FROM key_chunk WHERE run = ?1 LIMIT ?2)";
     let deleted = connection
         .prepare_cached(sql)
         .and_then(|mut delete| delete.execute(params![run, max as i64]))
@@ -223,118 +228,26 @@ pub(super) fn delete_some(
     Ok(deleted < max)
 }
 
-/// A merge under way, in memory: a crash leaves an unfinished output, which is deleted.
-pub(super) struct Merge {
-    inputs: Vec<Input>,
-    output: Output,
-    done: bool,
-}
-
-impl Merge {
-    pub(super) fn start(
-        connection: &Connection,
-        id: i64,
-        inputs: Vec<Run>,
-    ) -> Result<Self, StoreError> {
-        let records = inputs.iter().map(|run| run.records).sum();
-        let (family, level) = inputs.first().map_or((Family::Dedup, 0), |r| (r.family, r.level));
-        let output = Output::start(connection, id, family, level + 1, records)?;
-        let inputs = inputs.into_iter().map(|run| Input::open(connection, run.id, family.width()));
-        Ok(Self { inputs: inputs.collect::<Result<_, _>>()?, output, done: false })
-    }
-
-    pub(super) fn family(&self) -> Family {
-        self.output.family
-    }
-
-    pub(super) fn level(&self) -> u8 {
-        self.output.level
-    }
-
-    pub(super) fn is_done(&self) -> bool {
-        self.done
-    }
-
-    /// Moves up to `count` records.
-    pub(super) fn advance(
-        &mut self,
-        connection: &Connection,
-        count: usize,
-    ) -> Result<(), StoreError> {
-        for _ in 0..count {
-            let heads = self.inputs.iter_mut().filter(|input| input.head().is_some());
-            let Some(least) = heads.min_by(|a, b| a.head().cmp(&b.head())) else {
-                self.done = true;
-                return Ok(());
-            };
-            if let Some(record) = least.head() {
-                self.output.push(connection, record)?;
-            }
-            least.next(connection)?;
-        }
-        Ok(())
-    }
-
-    /// Makes the output live and its inputs garbage; answers the new run and the old ones.
-    pub(super) fn finish(self, connection: &Connection) -> Result<(Run, Vec<i64>), StoreError> {
-        let run = self.output.finish(connection)?;
-        let inputs: Vec<i64> = self.inputs.iter().map(|input| input.run).collect();
-        for input in &inputs {
-            set_state(connection, *input, 2)?;
-        }
-        Ok((run, inputs))
-    }
-}
-
-/// Reads a run from its beginning.
-struct Input {
-    run: i64,
-    width: usize,
-    first: Vec<u8>,
-    records: Vec<u8>,
-    at: usize,
-}
-
-impl Input {
-    fn open(connection: &Connection, run: i64, width: usize) -> Result<Self, StoreError> {
-        let (first, records) = chunk_after(connection, run, &[])?.unwrap_or_default();
-        Ok(Self { run, width, first, records, at: 0 })
-    }
-
-    fn head(&self) -> Option<&[u8]> {
-        self.records.get(self.at..self.at + self.width)
-    }
-
-    fn next(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        self.at += self.width;
-        if self.at >= self.records.len() {
-            let next = chunk_after(connection, self.run, &self.first)?;
-            (self.first, self.records) = next.unwrap_or_default();
-            self.at = 0;
-        }
-        Ok(())
-    }
-}
-
 /// Writes a run, record by record in order.
-struct Output {
+pub(super) struct Output {
     id: i64,
-    family: Family,
-    level: u8,
+    pub(super) family: Family,
+    pub(super) level: u8,
     records: usize,
     filter: Option<Filter>,
     chunk: Vec<u8>,
 }
 
 impl Output {
-    fn start(
+    pub(super) fn start(
         connection: &Connection,
         id: i64,
         family: Family,
         level: u8,
         records: usize,
     ) -> Result<Self, StoreError> {
-        let sql = "INSERT INTO key_run (run, family, level, records, state) VALUES (?1, ?2, ?3, 0, 0)";
+        let sql =
+            "INSERT INTO key_run (run, family, level, records, state) VALUES (?1, ?2, ?3, 0, 0)";
         let number = i64::from(family == Family::Search);
         connection
             .prepare_cached(sql)
@@ -345,7 +258,11 @@ impl Output {
         Ok(Self { id, family, level, records: 0, filter, chunk })
     }
 
-    fn push(&mut self, connection: &Connection, record: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn push(
+        &mut self,
+        connection: &Connection,
+        record: &[u8],
+    ) -> Result<(), StoreError> {
         if let (Some(filter), Some(key)) = (&mut self.filter, record.first_chunk()) {
             filter.add(key);
         }
@@ -368,7 +285,7 @@ impl Output {
         Ok(())
     }
 
-    fn finish(mut self, connection: &Connection) -> Result<Run, StoreError> {
+    pub(super) fn finish(mut self, connection: &Connection) -> Result<Run, StoreError> {
         self.flush(connection)?;
         connection
             .prepare_cached("UPDATE key_run SET records = ?2, state = 1 WHERE run = ?1")
@@ -379,15 +296,16 @@ impl Output {
     }
 }
 
-fn set_state(connection: &Connection, run: i64, state: i64) -> Result<(), StoreError> {
+/// Marks a run as merged: no longer looked into, and to be deleted.
+pub(super) fn set_garbage(connection: &Connection, run: i64) -> Result<(), StoreError> {
     connection
-        .prepare_cached("UPDATE key_run SET state = ?2 WHERE run = ?1")
-        .and_then(|mut update| update.execute(params![run, state]))
+        .prepare_cached("UPDATE key_run SET state = 2 WHERE run = ?1")
+        .and_then(|mut update| update.execute([run]))
         .map(drop)
         .map_err(failed("writing a run of keys"))
 }
 
-type Chunk = (Vec<u8>, Vec<u8>);
+pub(super) type Chunk = (Vec<u8>, Vec<u8>);
 
 /// The last row whose first record is not after `bound`.
 fn chunk_at(connection: &Connection, run: i64, bound: &[u8]) -> Result<Option<Chunk>, StoreError> {
@@ -401,7 +319,7 @@ fn chunk_at(connection: &Connection, run: i64, bound: &[u8]) -> Result<Option<Ch
 }
 
 /// The first row whose first record is after `bound`.
-fn chunk_after(
+pub(super) fn chunk_after(
     connection: &Connection,
     run: i64,
     bound: &[u8],
