@@ -16,6 +16,7 @@ use merkle::note::key_id_ecdsa;
 use tlog::engine::Engine;
 
 use crate::answer::{self, Reason, Refusal};
+use crate::audit::Strangers;
 use crate::clock::Clock;
 use crate::commands::Failure;
 use crate::fulcio::{self, Fulcio};
@@ -65,6 +66,7 @@ pub fn join(
         identities,
         authority,
         allowed_keys: KeyRule::DEFAULTS.to_vec(),
+        strangers: Strangers::default(),
         metrics: metrics.clone(),
     });
     let timestamps = Arc::new(TimestampAuthority::open(instance, engine, clock, &metrics)?);

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::answer::{self, Refusal, json_body, typed};
-use crate::audit;
+use crate::audit::{self, Strangers};
 use crate::identity::{Identities, Token, VerifiedIdentity};
 use crate::issue::{Authority, IssueError, Issued, issue};
 use crate::metrics::Metrics;
@@ -34,6 +34,8 @@ pub struct Fulcio {
     pub authority: Authority,
     /// The key kinds and hashes that are certified.
     pub allowed_keys: Vec<KeyRule>,
+    /// The audit rows of requests without a good token.
+    pub strangers: Strangers,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -99,7 +101,7 @@ async fn certify(fulcio: &Fulcio, token: Token, proof: Proof) -> Result<Issued, 
             } else {
                 Refusal::bad_request(refusal.code(), refusal.to_string())
             };
-            fulcio.authority.audit(|time_ms| audit::refused_unknown(time_ms, &answer));
+            fulcio.authority.audit(|time_ms| fulcio.strangers.refused(time_ms, &answer));
             return Err(answer);
         }
     };
@@ -111,7 +113,7 @@ async fn certify(fulcio: &Fulcio, token: Token, proof: Proof) -> Result<Issued, 
             Ok(issued)
         }
         Err(refusal) => {
-            fulcio.authority.audit(|time_ms| record.refused(time_ms, &refusal));
+            fulcio.authority.audit(|time_ms| Some(record.refused(time_ms, &refusal)));
             Err(refusal)
         }
     }

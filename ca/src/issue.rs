@@ -159,8 +159,9 @@ impl Authority {
     }
 
     /// Writes a row of a refused request into the audit record, without waiting for it.
-    pub fn audit(&self, row: impl FnOnce(u64) -> Vec<u8>) {
-        if let Err(error) = self.ct.engine().audit_later(row(self.clock.now_ms())) {
+    pub fn audit(&self, row: impl FnOnce(u64) -> Option<Vec<u8>>) {
+        let Some(row) = row(self.clock.now_ms()) else { return };
+        if let Err(error) = self.ct.engine().audit_later(row) {
             tracing::warn!(%error, "an audit row of a refused request was not written");
         }
     }

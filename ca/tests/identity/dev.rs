@@ -123,11 +123,8 @@ fn request() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
-fn request_with(
-    name: &'static str,
-    value: Option<&'static str>,
-) -> Vec<(&'static str, &'static str)> {
-    let mut fields = request();
+fn request_with<'a>(name: &'a str, value: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
+    let mut fields: Vec<(&'a str, &'a str)> = request();
     fields.retain(|(field, _)| *field != name);
     fields.extend(value.map(|value| (name, value)));
     fields
@@ -264,6 +261,28 @@ async fn pkce_downgrade_refused() {
         assert_eq!(page.status(), 400, "{name} {value:?}");
         assert!(page.headers().get("location").is_none());
         assert!(!page.text().await.unwrap().contains("name=\"session\""));
+    }
+}
+
+// RFC 7636 4.1: a verifier that fits its challenge and is no verifier.
+#[tokio::test]
+async fn verifiers_have_their_form() {
+    let world = World::new().await;
+    let long = "a".repeat(129);
+    let spaced = format!("{} ", &VERIFIER[..42]);
+    for (verifier, status) in
+        [(VERIFIER, 200), (&long[..128], 200), (&VERIFIER[..42], 400), (&long, 400), (&spaced, 400)]
+    {
+        let challenge = B64.encode(digest(&SHA256, verifier.as_bytes()));
+        let mut fields = request_with("code_challenge", None);
+        fields.push(("code_challenge", &challenge));
+        let session = world.open(&fields).await;
+        let page = [("session", session.as_str()), ("email", "alice@example.com")];
+        let code = query(&location(&world.post("/auth", &page).await), "code").unwrap();
+        let mut fields = redemption(&code);
+        fields.retain(|(name, _)| *name != "code_verifier");
+        fields.push(("code_verifier", verifier));
+        assert_eq!(world.redeem(&fields).await.0, status, "{verifier}");
     }
 }
 
