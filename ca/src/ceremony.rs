@@ -282,12 +282,13 @@ tsa = {tsa}
 # [[issuer]]
 # url = "https://accounts.example.com"      # exactly as the tokens' "iss" says it
 # client_id = "sigstore"                    # the audience that the tokens must name
-# kind = "email"                            # the certificate names the verified address
+# type = "email"                            # the certificate names the verified address
 #
 # [[issuer]]
 # url = "https://token.actions.githubusercontent.com"
 # client_id = "sigstore"
-# kind = "github-actions"                   # the certificate names the workflow
+# type = "ci"                               # the certificate names the workflow
+# provider = "github-actions"
 "#,
         name = quoted(&plan.name),
         address = plan.address,
@@ -307,3 +308,48 @@ const TIME_STAMPING: &[u8] = &[0x30, 0x0a, 0x06, 0x08, 0x2b, 6, 1, 5, 5, 7, 3, 8
 const ROOT_LIFE: Duration = Duration::days(3653);
 const ISSUING_LIFE: Duration = Duration::days(3 * 365);
 const TIMESTAMP_LIFE: Duration = Duration::days(3650);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        let base = "https://ca.example.com".to_owned();
+        Plan {
+            name: "An \"Example\"".to_owned(),
+            address: "127.0.0.1:8700".parse().unwrap(),
+            urls: Urls {
+                log: "https://log.example.com".to_owned(),
+                ct: "https://ct.example.com".to_owned(),
+                tsa: "https://tsa.example.com/api/v1/timestamp".to_owned(),
+                ca: base,
+            },
+            development: false,
+        }
+    }
+
+    #[test]
+    fn the_annotated_examples_are_right() {
+        let text = annotated_config(&plan());
+        let commented = text.split("# [[issuer]]").skip(1).map(|block| {
+            let lines = block.lines().map(|line| line.trim_start_matches("# "));
+            format!("[[issuer]]\n{}\n", lines.collect::<Vec<_>>().join("\n"))
+        });
+        let whole = format!("{text}\n{}", commented.collect::<String>());
+        let config = config::Config::parse(Path::new("ca.toml"), &whole).unwrap();
+        assert_eq!(config.issuers.len(), 2);
+        assert_eq!(config.name, "An \"Example\"");
+    }
+
+    #[test]
+    fn a_used_folder_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = OffsetDateTime::from_unix_timestamp(1_767_225_600).unwrap();
+        let dir = folder.path().join("new");
+        init(&dir, &plan(), now).unwrap();
+        assert!(matches!(init(&dir, &plan(), now), Err(CeremonyError::Exists { .. })));
+        fs::remove_file(dir.join(config::FILE_NAME)).unwrap();
+        assert!(matches!(init(&dir, &plan(), now), Err(CeremonyError::NotEmpty { .. })));
+    }
+}
