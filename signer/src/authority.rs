@@ -204,3 +204,7 @@ struct WireChain {
 
 const ANSWER_CAP: usize = 1024 * 1024;
 const LIMIT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -10,6 +10,7 @@ pub mod bundle_file;
 pub mod cli;
 pub mod error;
 mod interrupt;
+mod job;
 pub mod key;
 pub mod log;
 pub mod login;

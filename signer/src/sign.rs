@@ -5,22 +5,19 @@
 //! a few at a time.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use fetch::artifact::{self, ArtifactError};
+use fetch::artifact::ArtifactError;
 use fetch::http::Http;
 use fetch::progress::{Progress, SILENCE};
-use fetch::shown::shown;
 use fetch::trust::{self, Instance, Trust};
 use formats::bundle::{Bundle, BundleVersion, Content, Material};
 use formats::certificate::LeafIdentity;
-use formats::digest::{Digest, HashAlgorithm};
+use formats::digest::Digest;
 use formats::trusted_root::TrustedRoot;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 use verify::policy::{IdentityMatch, Matcher, Policy};
@@ -30,6 +27,7 @@ use zeroize::Zeroizing;
 use crate::authority::{self, Issued};
 use crate::cli::SignBlob;
 use crate::error::{Failure, UsageFault};
+use crate::job::{Hashed, Job, hash_in_background};
 use crate::key::OneUseKey;
 use crate::login::{IdentityToken, TokenError};
 use crate::services::Services;
@@ -138,9 +136,9 @@ impl Session {
 
     /// The certificate at hand, or a new one for a new key when less than a minute of it is left.
     async fn credential(&mut self) -> Result<Arc<Credential>, Failure> {
-        if let Some(credential) = &self.credential
-            && credential.expires.saturating_duration_since(Instant::now()) >= LEAST_LIFE
-        {
+        let at_hand =
+            self.credential.as_ref().filter(|at_hand| lasts(at_hand.expires, Instant::now()));
+        if let Some(credential) = at_hand {
             return Ok(credential.clone());
         }
         self.token.check_expiry(now())?;
@@ -214,86 +212,6 @@ impl Shared {
     }
 }
 
-/// One file to sign.
-#[derive(Debug)]
-struct Job {
-    file: PathBuf,
-    bundle: PathBuf,
-}
-
-/// A file with its digest.
-struct Hashed {
-    job: Job,
-    digest: Digest,
-}
-
-impl Job {
-    /// All files of a run. Each can be read and each bundle can be written, as far as can be known
-    /// before; a mistyped last name should not cost the others a certificate.
-    fn all(flags: &SignBlob, token: Option<&str>) -> Result<Vec<Self>, Failure> {
-        let from_input = flags.files.iter().filter(|file| is_input(file)).count();
-        if from_input + usize::from(token == Some("-")) > 1 {
-            return Err(UsageFault::StandardInputTwice.into());
-        }
-        let jobs = match (&flags.bundle, &flags.files[..]) {
-            (Some(bundle), [file]) => vec![Self { file: file.clone(), bundle: bundle.clone() }],
-            (Some(_), files) => return Err(UsageFault::OneBundle(files.len()).into()),
-            (None, files) => {
-                files.iter().map(|file| Self::beside(file)).collect::<Result<_, _>>()?
-            }
-        };
-        for job in &jobs {
-            if !is_input(&job.file) {
-                artifact::open(&job.file)?;
-            }
-            bundle_file::probe(&job.bundle)?;
-        }
-        Ok(jobs)
-    }
-
-    fn beside(file: &Path) -> Result<Self, UsageFault> {
-        if is_input(file) {
-            return Err(UsageFault::NoBundleName);
-        }
-        let mut bundle = file.as_os_str().to_owned();
-        bundle.push(BUNDLE_SUFFIX);
-        Ok(Self { file: file.to_owned(), bundle: bundle.into() })
-    }
-
-    fn hash(self) -> Result<Hashed, ArtifactError> {
-        let explain = |error: io::Error| ArtifactError::of(&self.file, &error);
-        let what = format!("Reading {}", shown(&self.file.to_string_lossy()));
-        let digests = if is_input(&self.file) {
-            let mut progress = Progress::new(what, None);
-            artifact::digests(io::stdin(), &HASHES, &mut |done| progress.at(done))
-        } else {
-            let (file, length) = artifact::open(&self.file)?;
-            let mut progress = Progress::new(what, length);
-            artifact::digests(file, &HASHES, &mut |done| progress.at(done))
-        }
-        .map_err(explain)?;
-        let digest = digests.into_iter().next().ok_or(io::ErrorKind::Other);
-        let digest = digest.map_err(|kind| explain(kind.into()))?;
-        Ok(Hashed { job: self, digest })
-    }
-}
-
-/// Hashes the files in their order, one ahead of those that are signed. Ends at the first that cannot
-/// be read.
-fn hash_in_background(jobs: Vec<Job>) -> mpsc::Receiver<Result<Hashed, ArtifactError>> {
-    let (send, receive) = mpsc::channel(1);
-    thread::spawn(move || {
-        for job in jobs {
-            let hashed = job.hash();
-            let stop = hashed.is_err();
-            if send.blocking_send(hashed).is_err() || stop {
-                return;
-            }
-        }
-    });
-    receive
-}
-
 /// What a person sees while services are slow.
 struct Waiting {
     since: tokio::time::Instant,
@@ -352,6 +270,11 @@ async fn trust_of(flags: &SignBlob, http: &Http) -> Result<Trust, Failure> {
     }
 }
 
+/// Whether a certificate that expires then is good for one more signature.
+fn lasts(expires: Instant, now: Instant) -> bool {
+    expires.saturating_duration_since(now) >= LEAST_LIFE
+}
+
 fn lifetime(issued: &Issued) -> Duration {
     let certificate = &issued.certificate;
     let seconds = certificate.not_after().saturating_sub(certificate.not_before());
@@ -362,18 +285,12 @@ fn count<T>(list: &[T]) -> Option<std::num::NonZeroU32> {
     u32::try_from(list.len()).ok().and_then(std::num::NonZeroU32::new)
 }
 
-fn is_input(file: &Path) -> bool {
-    file.as_os_str() == "-"
-}
-
 /// Unix seconds; a clock before 1970 reads as 0, at which no service is valid.
 fn now() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }
 
-const BUNDLE_SUFFIX: &str = ".sigstore.json";
-const HASHES: [HashAlgorithm; 1] = [HashAlgorithm::Sha256];
 /// Requests to one log at a time: enough to fill its batches, few enough to be a fair client.
 const MOST_AT_ONCE: usize = 8;
 /// A signature that is begun with less than this left might be timestamped too late.
@@ -382,47 +299,15 @@ const LEAST_LIFE: Duration = Duration::from_secs(60);
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Command};
-    use clap::Parser as _;
-
-    fn flags(arguments: &[&str]) -> SignBlob {
-        let Command::SignBlob(flags) =
-            Cli::try_parse_from([&["signer", "sign-blob"], arguments].concat()).unwrap().command;
-        flags
-    }
 
     #[test]
-    fn bundles_stand_beside_their_files() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("with space.tar.gz");
-        std::fs::write(&file, b"").unwrap();
-        let jobs = Job::all(&flags(&[file.to_str().unwrap()]), None).unwrap();
-        assert_eq!(jobs[0].bundle, folder.path().join("with space.tar.gz.sigstore.json"));
-    }
-
-    #[test]
-    fn a_bundle_is_for_one_file() {
-        let error = Job::all(&flags(&["a", "b", "--bundle", "c"]), None).unwrap_err();
-        assert_eq!(error, Failure::Usage(UsageFault::OneBundle(2)));
-    }
-
-    #[test]
-    fn standard_input_needs_a_name_and_is_read_once() {
-        let usage = |arguments: &[&str], token| Job::all(&flags(arguments), token).unwrap_err();
-        assert_eq!(usage(&["-"], None), Failure::Usage(UsageFault::NoBundleName));
-        let twice = Failure::Usage(UsageFault::StandardInputTwice);
-        assert_eq!(usage(&["-", "-"], None), twice);
-        assert_eq!(usage(&["-", "--bundle", "c"], Some("-")), twice);
-    }
-
-    #[test]
-    fn a_missing_file_is_noticed_before_anything_is_sent() {
-        let folder = tempfile::tempdir().unwrap();
-        let missing = folder.path().join("x");
-        let error = Job::all(&flags(&[missing.to_str().unwrap()]), None).unwrap_err();
-        assert!(matches!(error, Failure::Artifact(ArtifactError::Missing { .. })));
+    fn a_certificate_is_renewed_in_its_last_minute() {
+        let now = Instant::now();
+        assert!(lasts(now + Duration::from_secs(600), now));
+        assert!(lasts(now + LEAST_LIFE, now));
+        assert!(!lasts(now + LEAST_LIFE - Duration::from_millis(1), now));
+        assert!(!lasts(now, now + Duration::from_secs(1)));
     }
 }

@@ -178,26 +178,26 @@ impl Subject {
         }
     }
 
-    fn open(self) -> Result<Input, ArtifactError> {
+    fn open(self) -> Result<Opened, ArtifactError> {
         match self {
             Self::File(path) => {
                 let (file, length) = artifact::open(&path)?;
-                Ok(Input::File { path, file, length })
+                Ok(Opened::File { path, file, length })
             }
-            Self::StandardInput => Ok(Input::StandardInput),
-            Self::Digest(digest) => Ok(Input::Digest(digest)),
+            Self::StandardInput => Ok(Opened::StandardInput),
+            Self::Digest(digest) => Ok(Opened::Digest(digest)),
         }
     }
 }
 
 /// An artifact that is there.
-enum Input {
+enum Opened {
     File { path: PathBuf, file: File, length: Option<u64> },
     StandardInput,
     Digest(Digest),
 }
 
-impl Input {
+impl Opened {
     fn digests(self, wanted: &[HashAlgorithm]) -> Result<Vec<Digest>, ArtifactError> {
         // A bundle that asks for none is refused all the same; a report still names the artifact.
         let algorithms = if wanted.is_empty() { &[HashAlgorithm::Sha256] } else { wanted };

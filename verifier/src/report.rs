@@ -9,6 +9,7 @@ use formats::certificate::SubjectName;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use verify::error::{Refusal, SignerFault};
 use verify::policy::Claim;
 use verify::time::{TimeSource, VerifiedTime};
 
@@ -83,9 +84,20 @@ fn failure_text(flags: &VerifyBlob, failure: &Failure) -> String {
         lines.push(format!("  found     {} of {}", shown(&found.subject), shown(&found.issuer)));
         lines.push(format!("  wanted    {} of {}", wanted_subject(flags), wanted_issuer(flags)));
     }
+    if let Some(times) = times(failure) {
+        lines.push(format!("  times     {times}"));
+    }
     lines.push(format!("  at fault  {}", failure.blame()));
     lines.push(format!("  advice    {}", advice(failure, flags)));
     lines.join("\n") + "\n"
+}
+
+/// The library speaks of Unix seconds; a person wants dates.
+fn times(failure: &Failure) -> Option<String> {
+    let Failure::Refused { fault: Refusal::Signer(fault), .. } = failure else { return None };
+    let SignerFault::NotValidAt { time, not_before, not_after } = fault else { return None };
+    let [used, from, to] = [*time, *not_before, *not_after].map(rfc3339);
+    Some(format!("used at {used}, valid from {from} to {to}"))
 }
 
 fn accepted_json(flags: &VerifyBlob, accepted: &Accepted) -> Value {
@@ -213,3 +225,22 @@ fn line(value: &Value) -> String {
 
 /// The version of the JSON report. Members are added to it, never changed or taken away.
 const SCHEMA: &str = "paraph.verify.v1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_for_people() {
+        let fault = SignerFault::NotValidAt { time: 1_800_000_000, not_before: 0, not_after: 600 };
+        let failure = Failure::Refused { fault: fault.into(), found: None };
+        assert_eq!(
+            times(&failure).as_deref(),
+            Some(
+                "used at 2027-01-15T08:00:00Z, valid from 1970-01-01T00:00:00Z to \
+                 1970-01-01T00:10:00Z"
+            )
+        );
+        assert_eq!(rfc3339(i64::MAX), i64::MAX.to_string());
+    }
+}

@@ -45,6 +45,18 @@ const KEY: [&str; 4] = ["--key", "signer.pub", "--trusted-root", "trusted_root.j
 const IDENTITY: [&str; 4] =
     ["--certificate-identity", "a@example.com", "--certificate-oidc-issuer", "https://i.example"];
 
+const WHEEL: [&str; 3] = [
+    "sha256:c4e92e9ecc828bef2aa7dba1de8ac983511f7532a0df11c770d39099a25cf201",
+    "--bundle",
+    "wheel.sigstore.json",
+];
+const WORKFLOW: [&str; 4] = [
+    "--certificate-identity",
+    "https://github.com/trailofbits/rfc8785.py/.github/workflows/release.yml@refs/tags/v0.1.2",
+    "--certificate-oidc-issuer",
+    "https://token.actions.githubusercontent.com",
+];
+
 #[test]
 fn verifies_and_says_what_it_verified() {
     let output = run(&[&["blob.txt"], &KEY[..]].concat());
@@ -144,6 +156,9 @@ fn a_changed_file_is_refused_in_words() {
     );
 }
 
+/// Arguments in groups, exit code, and what must be said.
+type Case<'a> = (&'a [&'a [&'a str]], i32, &'a [&'a str]);
+
 #[test]
 fn every_error_exits_nonzero() {
     let folder = tempfile::tempdir().unwrap();
@@ -153,7 +168,7 @@ fn every_error_exits_nonzero() {
     fs::write(&empty, "").unwrap();
     let root = ["--trusted-root", "trusted_root.json"];
     let key = ["--key", "signer.pub"];
-    let cases: [(&[&[&str]], i32, &[&str]); 15] = [
+    let cases: [Case<'_>; 15] = [
         (&[&[&missing], &KEY], 11, &["no-artifact", "there is no file"]),
         (&[&["sha256:beef"], &KEY], 11, &["no-artifact", "64 lower-case"]),
         (&[&["other.pub"], &KEY], 10, &["no-bundle", "other.pub.sigstore.json", "--bundle"]),
@@ -243,6 +258,68 @@ fn attestations_are_about_their_subject() {
     fails(&[&["blob.txt"], &bundle[..], &KEY[..]].concat(), 12, &["artifact-not-a-subject"]);
     let file = [&["blob.txt", "--type", kind], &KEY[..]].concat();
     fails(&file, 12, &["not-an-attestation"]);
+}
+
+/// A bundle of the public Sigstore, with nothing but what is built in.
+#[test]
+fn the_public_sigstore_is_built_in() {
+    let output = run(&[&WHEEL[..], &WORKFLOW].concat());
+    assert_eq!(
+        text(&output.stderr),
+        "Verified sha256:c4e92e9ecc828bef2aa7dba1de8ac983511f7532a0df11c770d39099a25cf201\n  \
+         signed by   https://github.com/trailofbits/rfc8785.py/.github/workflows/release.yml@refs/\
+         tags/v0.1.2\n  \
+         vouched by  https://token.actions.githubusercontent.com\n  \
+         at          2024-03-19T22:41:16Z (signed-entry-timestamp)\n  \
+         logged in   rekor.sigstore.dev, entry 79605083\n"
+    );
+    assert_eq!(output.status.code(), Some(0));
+    let output = run(&[&WHEEL[..], &WORKFLOW, &["--output", "json"]].concat());
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["signer"]["subjectType"], "uri");
+    let claims = &found["signer"]["claims"];
+    assert_eq!(claims["source-repository-uri"], "https://github.com/trailofbits/rfc8785.py");
+    assert_eq!(claims["runner-environment"], "github-hosted");
+}
+
+#[test]
+fn regexp_matches_whole() {
+    let verify = |pattern| {
+        let flags = ["--certificate-identity-regexp", pattern];
+        run(&[&WHEEL[..], &flags, &WORKFLOW[2..]].concat())
+    };
+    let whole = r"https://github\.com/trailofbits/rfc8785\.py/.*@refs/tags/v0\.1\.2";
+    assert_eq!(verify(whole).status.code(), Some(0));
+    for part in [
+        "https://github.com/trailofbits",
+        r"github\.com",
+        r"https://github\.com/trailofbits/|https://github\.com/other/.*",
+        "^https://github.com/trailofbits/.*release",
+    ] {
+        let output = verify(part);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(12), "{part}: {stderr}");
+        assert!(stderr.contains("[subject-matches-in-part]"), "{part}: {stderr}");
+        assert!(stderr.contains("A pattern must match the whole identity"), "{part}: {stderr}");
+    }
+    let other = verify("https://github.com/trail-of-evil/.*");
+    assert!(text(&other.stderr).contains("[subject-differs]"));
+    assert_eq!(other.status.code(), Some(12));
+}
+
+/// What another identity is refused with: wanted against found.
+#[test]
+fn a_mismatch_shows_the_identity_found() {
+    let output = run(&[&WHEEL[..], &IDENTITY].concat());
+    assert_eq!(output.status.code(), Some(12));
+    let stderr = text(&output.stderr);
+    let found = "  found     https://github.com/trailofbits/rfc8785.py/.github/workflows/\
+                 release.yml@refs/tags/v0.1.2 of https://token.actions.githubusercontent.com\n";
+    assert!(stderr.contains(found), "{stderr}");
+    assert!(stderr.contains("  wanted    a@example.com of https://i.example\n"), "{stderr}");
+    // A certificate bundle asked for a key.
+    let key = [&WHEEL[..], &["--key", "signer.pub"]].concat();
+    fails(&key, 12, &["[certificate-bundle]", "--certificate-identity"]);
 }
 
 /// A path wins over the digest that it looks like, as the conformance suite's protocol has it.

@@ -64,7 +64,7 @@ pub fn open(path: &Path) -> Result<(File, Option<u64>), ArtifactError> {
     if facts.is_dir() {
         return Err(explain(io::ErrorKind::IsADirectory.into()));
     }
-    Ok((file, facts.is_file().then(|| facts.len())))
+    Ok((file, facts.is_file().then_some(facts.len())))
 }
 
 /// Reads to the end and returns one digest for each algorithm, in their order. `progress` is told

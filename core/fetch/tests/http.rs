@@ -154,6 +154,16 @@ async fn a_cut_answer_is_no_answer() {
     assert!(matches!(error, HttpError::BrokeOff { .. }), "{error}");
 }
 
+/// Something that is no TLS server answers an https URL: no token is sent, nothing panics.
+#[tokio::test]
+async fn https_without_tls_is_no_connection() {
+    let script = serve(vec![answer("200 OK", "", "hello")]).await;
+    let url = script.url.replace("http:", "https:");
+    let error = post(&url, Some("t.o.k")).await.unwrap_err();
+    assert!(matches!(error, HttpError::Unreachable { .. }), "{error}");
+    assert!(script.requests.lock().unwrap().iter().all(|request| !request.contains("t.o.k")));
+}
+
 #[tokio::test]
 async fn nobody_there_is_said_with_the_address() {
     let port = {
