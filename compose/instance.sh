@@ -22,24 +22,19 @@ find_programs() {
 }
 
 # DIR must not exist yet. Standard output and error of the instance go to LOG.out and LOG.
+# Port 0: the system picks a free one, and the instance keeps it.
 start_instance() {
-    local folder=$1 log=$2 attempt
-    for attempt in 1 2 3 4 5; do
-        : >"$log.out"
-        "$programs/ca" dev "$folder" --listen "127.0.0.1:$(free_port)" >"$log.out" 2>"$log" </dev/null &
-        instance_pid=$!
-        if wait_until_ready "$log.out"; then
-            return 0
-        fi
+    local folder=$1 log=$2
+    # There for the first look, which may come before the instance's own start.
+    : >"$log.out"
+    "$programs/ca" dev "$folder" --listen 127.0.0.1:0 >"$log.out" 2>"$log" </dev/null &
+    instance_pid=$!
+    if ! wait_until_ready "$log.out"; then
         stop_instance
-        # Another program may take the port between our look and its use.
-        grep -qi 'in use' "$log" || break
-        # The port is kept in ca.toml from the first start, so a new one needs a new folder.
-        rm -rf "$folder"
-    done
-    echo "The instance did not start (attempt $attempt). Its last words:" >&2
-    tail -n 20 "$log" >&2
-    return 1
+        echo 'The instance did not start. Its last words:' >&2
+        tail -n 20 "$log" >&2
+        return 1
+    fi
 }
 
 stop_instance() {
@@ -71,16 +66,4 @@ wait_until_ready() {
         turn=$((turn + 1))
     done
     return 1
-}
-
-# Below the range from which the system takes the ports of outgoing connections.
-free_port() {
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 12000))
-        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-            echo "$port"
-            return 0
-        fi
-    done
 }

@@ -64,8 +64,13 @@ build() {
     if [ -z "${PARAPH_BIN:-}" ]; then
         say 'Build ca, signer and verifier (some minutes when it is the first time).'
         command -v cargo >/dev/null || fail 'There is no cargo: install Rust, and a C compiler beside it.'
+        local quiet=--quiet
+        if [ -t 2 ]; then
+            # Cargo's progress, for who watches.
+            quiet=
+        fi
         # From the folder of the workspace, where rust-toolchain.toml is found.
-        (cd "$here/.." && cargo build --release --locked --quiet -p ca -p signer -p verifier) ||
+        (cd "$here/.." && cargo build --release --locked ${quiet:+"$quiet"} -p ca -p signer -p verifier) ||
             fail 'The build failed, for the reason above.'
     fi
     find_programs ca signer verifier || fail 'The programs are not there.'
@@ -96,23 +101,26 @@ refuse() {
     say 'The same bundle is refused for'
     mkdir "$scratch/changed"
     { cat "$file" && printf x; } >"$changed"
-    refused 'a file changed by one byte' '' "$changed" --certificate-identity "$IDENTITY"
-    refused "another identity ($STRANGER)" "$IDENTITY" "$file" --certificate-identity "$STRANGER"
-    refused "a pattern that fits only a part ($PATTERN)" "$IDENTITY" \
+    refused 'a file changed by one byte' artifact-digest-differs '' \
+        "$changed" --certificate-identity "$IDENTITY"
+    refused "another identity ($STRANGER)" subject-differs "$IDENTITY" \
+        "$file" --certificate-identity "$STRANGER"
+    refused "a pattern that fits only a part ($PATTERN)" subject-matches-in-part "$IDENTITY" \
         "$file" --certificate-identity-regexp "$PATTERN"
 }
 
-# refused WHAT NAMED ARGUMENT...: the verdict must be a refusal whose reason contains NAMED.
+# refused WHAT CODE NAMED ARGUMENT...: the verdict must be a refusal for the reason of that
+# CODE, and what is said must contain NAMED.
 refused() {
-    local what=$1 named=$2 status=0
-    shift 2
+    local what=$1 code=$2 named=$3 status=0
+    shift 3
     judge "$@" || status=$?
     [ "$status" -ne 0 ] || fail "BUT $what WAS ACCEPTED:" "$scratch/out"
     [ "$status" -eq "$REFUSED" ] || fail "For $what verifier ended with $status instead of $REFUSED:" "$scratch/out"
-    # An empty NAMED fits any line, so that some reason must be given.
-    grep -qF -- "$named" "$scratch/out" || fail "For $what the reason does not say what was found:" "$scratch/out"
+    grep -qF "[$code]" "$scratch/out" || fail "For $what the reason is not $code:" "$scratch/out"
+    grep -qF -- "$named" "$scratch/out" || fail "For $what it is not said that $named was found:" "$scratch/out"
     told "$what:"
-    sed '/^[[:space:]]*$/d' "$scratch/out" | sed 's/^/      | /'
+    sed '/^[[:space:]]*$/d; s/^/      | /' "$scratch/out"
 }
 
 # judge FILE ARGUMENT...: what verifier says goes to $scratch/out, its exit code is returned.

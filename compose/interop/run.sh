@@ -97,6 +97,12 @@ sign() {
 # of the three, wrong by itself, is refused.
 judge() {
     local producer=$1 verifier=$2 bundle=$3 log="$scratch/log" verdict=ok what
+    # Our verifier must also say why.
+    local -A code=(
+        [changed file]='artifact-digest-differs|artifact-not-a-subject'
+        [wrong identity]=subject-differs
+        [wrong issuer]=issuer-differs
+    )
     local -A with=(
         [changed file]="$changed|$IDENTITY|$issuer"
         [wrong identity]="$file|$STRANGER|$issuer"
@@ -119,6 +125,9 @@ judge() {
             verdict=FAIL
         elif [ "$verifier" = verifier ] && [ "$status" -ne 12 ]; then
             note_failure "verifier refused a $what on the bundle of $producer with exit code $status, not 12" "$log"
+            verdict=FAIL
+        elif [ "$verifier" = verifier ] && ! grep -qE "\[(${code[$what]})\]" "$log"; then
+            note_failure "verifier refused a $what on the bundle of $producer for another reason" "$log"
             verdict=FAIL
         elif [ "$status" -ge 124 ]; then
             note_failure "$verifier gave no judgement on a $what, bundle of $producer (exit code $status)" "$log"

@@ -24,6 +24,9 @@ use server::Server;
 use table::Table;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    if let Some("--memory-of") = std::env::args().nth(1).as_deref() {
+        return tools::memory_of(std::env::args_os().skip(2));
+    }
     let entries = entries_asked_for()?;
     let mut table = Table::default();
     let limits = Limits::measure()?;

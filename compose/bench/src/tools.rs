@@ -13,12 +13,11 @@ use nix::sys::resource::{UsageWho, getrusage};
 use verify::policy::{IdentityMatch, Matcher, Policy};
 use verify::verify::{Artifact, Verifier};
 
-use crate::limits::Limits;
+use crate::limits::{Limits, processor_time};
 use crate::server::{Server, binary};
 use crate::table::{Table, median};
 
-/// Measures the two tools as processes, the smaller first: the kernel tells the largest memory of
-/// all children so far.
+/// Measures the two tools as processes.
 pub fn verifier_and_signer(server: &Server, table: &mut Table) -> Result<(), Box<dyn Error>> {
     let file = server.folder().with_file_name("file");
     let token = server.folder().with_file_name("token");
@@ -29,7 +28,7 @@ pub fn verifier_and_signer(server: &Server, table: &mut Table) -> Result<(), Box
         let mut command = Command::new(binary("signer")?);
         command.arg("sign-blob").arg(&file).arg("--instance").arg(&instance);
         command.arg("--identity-token").arg(&token);
-        timed(command)
+        Ok::<Command, Box<dyn Error>>(command)
     };
     let root = instance.join("public/trusted_root.json");
     let issuer = format!("http://localhost:{}/oidc", server.port);
@@ -38,32 +37,29 @@ pub fn verifier_and_signer(server: &Server, table: &mut Table) -> Result<(), Box
         command.arg("verify-blob").arg(&file).arg("--trusted-root").arg(&root).arg("--offline");
         command.args(["--certificate-identity", "alice@example.com"]);
         command.args(["--certificate-oidc-issuer", &issuer]);
-        timed(command)
+        Ok::<Command, Box<dyn Error>>(command)
     };
-    // The first signature makes the bundle that is verified; in a child of a child, so that it
-    // does not count among ours.
-    let first = Command::new("sh")
-        .args(["-c", "\"$@\"; true", "sh"])
-        .arg(binary("signer")?)
-        .arg("sign-blob")
-        .arg(&file)
-        .arg("--instance")
-        .arg(&instance)
-        .arg("--identity-token")
-        .arg(&token)
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .status()?;
-    if !first.success() {
-        return Err("nothing was signed".into());
-    }
-    let times: Result<Vec<f64>, Box<dyn Error>> = (0..RUNS).map(|_| verify()).collect();
-    let beside = "peers: 22 and 50 ms, 18 and 55 MiB";
-    table.at_most("verifier verify-blob, whole process", median(times?), 10.0, "ms", beside);
-    let times: Result<Vec<f64>, Box<dyn Error>> = (0..RUNS).map(|_| sign()).collect();
+    let times: Result<Vec<f64>, Box<dyn Error>> = (0..RUNS).map(|_| timed(sign()?)).collect();
     table.at_most("signer sign-blob, whole process", median(times?), 20.0, "ms", "");
-    table.note("largest of the two tools", format!("{:.1} MiB", children_mib()?));
+    let times: Result<Vec<f64>, Box<dyn Error>> = (0..RUNS).map(|_| timed(verify()?)).collect();
+    let beside = "peers: 22 and 50 ms";
+    table.at_most("verifier verify-blob, whole process", median(times?), 10.0, "ms", beside);
+    let memory = peak_mib(&verify()?)?;
+    table.at_most("verifier verify-blob, peak memory", memory, 12.0, "MiB", "peers: 18 and 55 MiB");
+    table.note("signer sign-blob, peak memory", format!("{:.1} MiB", peak_mib(&sign()?)?));
     Ok(())
+}
+
+/// Runs a command and prints its peak memory in KiB: in a process of its own, because the kernel
+/// tells the largest of all children.
+pub fn memory_of(
+    mut command: impl Iterator<Item = std::ffi::OsString>,
+) -> Result<(), Box<dyn Error>> {
+    let program = command.next().ok_or("no command")?;
+    let status =
+        Command::new(program).args(command).stderr(Stdio::null()).stdout(Stdio::null()).status()?;
+    println!("{}", getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss());
+    if status.success() { Ok(()) } else { Err(format!("it ended with {status}").into()) }
 }
 
 /// Measures the verdict in process, over the bundle that `signer` wrote.
@@ -83,10 +79,10 @@ pub fn verdicts(server: &Server, table: &mut Table) -> Result<(), Box<dyn Error>
     )?;
     let mut times = Vec::new();
     for _ in 0..500 {
-        let started = Instant::now();
+        let started = processor_time();
         let bundle = Bundle::from_json(&json)?;
         verifier.verify(&bundle, &Artifact::Digests(&digests), &policy, now)?;
-        times.push(started.elapsed().as_secs_f64() * 1e6);
+        times.push((processor_time() - started).as_secs_f64() * 1e6);
     }
     // Leaf by CA, SCT, checkpoint, timestamp token, artifact.
     let limit = (5.0 * limits.p256_verify, "its five signatures");
@@ -113,14 +109,14 @@ pub fn hashing(limits: &Limits, table: &mut Table) -> Result<(), Box<dyn Error>>
 /// Runs a verification that must hash the file to refuse it: the bundle is of another.
 fn hash_runs(file: &Path) -> Result<Vec<f64>, Box<dyn Error>> {
     let bundle = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../verifier/tests/data/blob-bundle-rekorv2-tsa.json");
+        .join("../../verifier/tests/data/blob.txt.sigstore.json");
     let data = bundle.parent().ok_or("no folder")?.to_owned();
     (0..5)
         .map(|_| {
             let mut command = Command::new(binary("verifier")?);
             command.arg("verify-blob").arg(file).arg("--bundle").arg(&bundle);
-            command.arg("--key").arg(data.join("pub.pem"));
-            command.arg("--trusted-root").arg(data.join("trusted-root-rekorv2-tsa.json"));
+            command.arg("--key").arg(data.join("signer.pub"));
+            command.arg("--trusted-root").arg(data.join("trusted_root.json"));
             let started = Instant::now();
             let status = command.stderr(Stdio::null()).stdout(Stdio::null()).status()?;
             if status.code() != Some(12) {
@@ -141,8 +137,16 @@ fn timed(mut command: Command) -> Result<f64, Box<dyn Error>> {
     Ok(started.elapsed().as_secs_f64() * 1e3)
 }
 
-fn children_mib() -> Result<f64, Box<dyn Error>> {
-    Ok(getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss() as f64 / 1024.0)
+fn peak_mib(command: &Command) -> Result<f64, Box<dyn Error>> {
+    let output = Command::new(std::env::current_exe()?)
+        .arg("--memory-of")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().parse::<f64>()? / 1024.0)
 }
 
 const RUNS: usize = 21;

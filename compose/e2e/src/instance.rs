@@ -2,10 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, Weak, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -18,6 +19,7 @@ use crate::http::{self, Connection, Response};
 /// panicked anywhere on the way.
 pub struct Instance {
     child: Child,
+    guard: Guard,
     dir: PathBuf,
     temporary: Option<TempDir>,
     scratch: TempDir,
@@ -132,6 +134,7 @@ impl Instance {
             .stderr(stderr)
             .spawn()
             .expect("ca can be started");
+        let guard = Guard::over(child.id());
         let stdout = child.stdout.take().expect("standard output is piped");
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
@@ -146,6 +149,7 @@ impl Instance {
         });
         let Some(port) = port else {
             let code = wait(&mut child, Duration::from_secs(2)).and_then(|status| status.code());
+            drop(guard);
             let _already_dead = child.kill();
             let _reaped = child.wait();
             let stderr = fs::read_to_string(scratch.path().join(STDERR)).unwrap_or_default();
@@ -153,6 +157,7 @@ impl Instance {
         };
         Ok(Self {
             child,
+            guard,
             dir: dir.to_owned(),
             temporary: None,
             scratch,
@@ -301,8 +306,20 @@ impl Instance {
         let ended = self.child.try_wait().expect("a child can be asked");
         assert!(ended.is_none(), "the server ended by itself: {ended:?}\n{}", self.log());
         self.child.kill().expect("a child can be killed");
+        self.guard.dismiss();
         let _reaped = self.child.wait();
         self.stopped = true;
+    }
+
+    /// Waits for the end of a server that somebody else has killed or is about to.
+    ///
+    /// # Panics
+    /// When it goes on for 15 s.
+    pub fn killed(mut self) -> Stopped {
+        let status = wait(&mut self.child, Duration::from_secs(15));
+        assert!(status.is_some(), "still running\n{}", self.log());
+        self.stopped = true;
+        self.into_stopped()
     }
 
     /// Sends SIGTERM and does not wait.
@@ -346,6 +363,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
+        self.guard.dismiss();
         if !self.stopped {
             let _already_dead = self.child.kill();
             let _reaped = self.child.wait();
@@ -362,6 +380,33 @@ impl Drop for Instance {
         } else {
             assert!(!log.contains("panicked at"), "the server panicked:\n{log}");
         }
+    }
+}
+
+/// Kills a server when this test process ends without having done so itself: it was interrupted,
+/// or a thread that outlived the tests still had the server in its hands. The pipe to the guard
+/// closes with the process, however that ends.
+struct Guard(Child);
+
+impl Guard {
+    fn over(pid: u32) -> Self {
+        let script = "read -r _; kill -KILL \"$0\" 2>/dev/null";
+        let mut command = Command::new("sh");
+        command.args(["-c", script, &pid.to_string()]).stdin(Stdio::piped());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().expect("sh can be started"))
+    }
+
+    /// Ends the guard before its server's process id can belong to somebody else.
+    fn dismiss(&mut self) {
+        let _already_gone = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.dismiss();
     }
 }
 
@@ -398,34 +443,51 @@ impl Stopped {
 #[must_use]
 pub fn ca<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
     let scratch = TempDir::new().expect("a temporary folder");
-    let mut child = Command::new(binary("ca"))
+    run("ca", scratch.path(), &[], arguments)
+}
+
+/// Runs one of our binaries in a folder, with these variables beside the environment, and nothing
+/// on standard input.
+///
+/// # Panics
+/// When it does not end within 30 s.
+#[must_use]
+pub fn run<S: AsRef<OsStr>>(
+    name: &str,
+    cwd: &Path,
+    variables: &[(&str, &str)],
+    arguments: &[S],
+) -> Output {
+    let mut child = Command::new(binary(name))
         .args(arguments)
-        .current_dir(scratch.path())
+        .current_dir(cwd)
+        .env_remove("SIGSTORE_ID_TOKEN")
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("ca can be started");
-    let mut stdout = child.stdout.take().expect("standard output is piped");
-    let mut stderr = child.stderr.take().expect("standard error is piped");
-    let out = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _broken = stdout.read_to_end(&mut bytes);
-        bytes
-    });
-    let err = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _broken = stderr.read_to_end(&mut bytes);
-        bytes
-    });
+        .expect("the binary can be started");
+    let stdout = all_of(child.stdout.take());
+    let stderr = all_of(child.stderr.take());
     let Some(status) = wait(&mut child, Duration::from_secs(30)) else {
         let _already_dead = child.kill();
         let _reaped = child.wait();
-        panic!("ca did not end: {:?}", arguments.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+        let shown: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
+        panic!("{name} did not end: {shown:?}");
     };
-    let stdout = out.join().expect("reading standard output");
-    let stderr = err.join().expect("reading standard error");
+    let stdout = stdout.join().expect("reading standard output");
+    let stderr = stderr.join().expect("reading standard error");
     Output { status, stdout, stderr }
+}
+
+fn all_of(pipe: Option<impl std::io::Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    let mut pipe = pipe.expect("the output is piped");
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _broken = pipe.read_to_end(&mut bytes);
+        bytes
+    })
 }
 
 fn wait(child: &mut Child, time: Duration) -> Option<ExitStatus> {

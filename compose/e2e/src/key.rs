@@ -9,7 +9,10 @@ use aws_lc_rs::signature::{
     KeyPair as _, RSA_PKCS1_SHA256, RsaEncoding, RsaKeyPair, UnparsedPublicKey,
 };
 
-use crate::der::{pem, sequence, tlv};
+use serde_json::{Value, json};
+
+use crate::der::{children, element, pem, sequence, tlv};
+use crate::token::segment;
 
 /// A private key with its SubjectPublicKeyInfo.
 pub struct Key {
@@ -145,6 +148,50 @@ impl Key {
     #[must_use]
     pub const fn details(&self) -> &'static str {
         self.details
+    }
+
+    /// The key as a JWK (RFC 7517) with this `kid` and `alg`.
+    ///
+    /// # Panics
+    /// For an Ed25519 key.
+    #[must_use]
+    pub fn jwk(&self, key_id: &str, algorithm: &str) -> Value {
+        let bits = &children(element(&self.spki).0.content)[1].content[1..];
+        let mut jwk = match &self.private {
+            Private::Rsa(_) => {
+                let modulus = element(element(bits).0.content).0.content;
+                let modulus = modulus.strip_prefix(&[0]).unwrap_or(modulus);
+                json!({ "kty": "RSA", "n": segment(modulus), "e": "AQAB" })
+            }
+            Private::Ecdsa(_) => {
+                let (x, y) = bits[1..].split_at(bits.len() / 2);
+                let curve = format!("P-{}", if x.len() == 66 { 521 } else { x.len() * 8 });
+                json!({ "kty": "EC", "crv": curve, "x": segment(x), "y": segment(y) })
+            }
+            Private::Ed25519(_) => panic!("no JWK for Ed25519 here"),
+        };
+        jwk["kid"] = key_id.into();
+        jwk["alg"] = algorithm.into();
+        jwk["use"] = "sig".into();
+        jwk
+    }
+
+    /// An ECDSA signature as JWS has it (RFC 7518 section 3.4): r and s, each of fixed width.
+    ///
+    /// # Panics
+    /// For a key of another kind.
+    #[must_use]
+    pub fn sign_fixed(&self, message: &[u8]) -> Vec<u8> {
+        assert!(matches!(self.private, Private::Ecdsa(_)), "an ECDSA key");
+        let width = (children(element(&self.spki).0.content)[1].content.len() - 2) / 2;
+        let signature = self.sign(message);
+        let mut fixed = Vec::new();
+        for number in children(element(&signature).0.content) {
+            let digits = number.content.strip_prefix(&[0]).unwrap_or(number.content);
+            fixed.extend(vec![0; width - digits.len()]);
+            fixed.extend_from_slice(digits);
+        }
+        fixed
     }
 
     /// A PKCS#10 request (RFC 2986) with an empty subject, in PEM.
