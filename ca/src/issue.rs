@@ -194,7 +194,7 @@ impl Authority {
     ) -> Result<Sct, IssueError> {
         let serial = *draft.serial();
         let time_ms = self.clock.now_ms();
-        let accepted = self.ct.accept_own(precertificate, &self.chain)?;
+        let accepted = self.ct.accept_just_signed(precertificate)?;
         let accepted = accepted.with_audit(move |index| record.issued(time_ms, &serial, index));
         let published = self.ct.engine().submit(accepted).await?;
         Ok(self.ct.sct(&published)?)

@@ -135,16 +135,15 @@ impl CtLog {
         self.key.public_key()
     }
 
-    /// Takes a precertificate of this very process.
+    /// Takes a precertificate that this process has just signed.
     ///
     /// # Errors
-    /// When it is not one that our CA signed.
-    pub fn accept_own(
+    /// When it is no precertificate in the name of our CA.
+    pub fn accept_just_signed(
         &self,
         precertificate: &Certificate,
-        chain: &[Certificate],
     ) -> Result<Accepted, ct::Rejected> {
-        ct::accept_precertificate(precertificate, chain, &self.ours)
+        ct::accept_just_signed(precertificate, &self.ours)
     }
 
     /// The SCT of an entry that is in the log.

@@ -59,8 +59,20 @@ pub fn accept_pre_chain(body: &Submitted, ours: &Authorities) -> Result<Accepted
     accept_precertificate(leaf, above, ours)
 }
 
-/// Takes a parsed precertificate: the way in for a CA in the same process. The same checks as
-/// over the wire.
+/// Takes a precertificate that this very process has signed a moment ago, which is why its
+/// signature alone is not checked again: the way in for a CA beside its log.
+///
+/// # Errors
+/// [`Rejected`]: not a precertificate in the name of one of our CAs.
+pub fn accept_just_signed(
+    precertificate: &Certificate,
+    ours: &Authorities,
+) -> Result<Accepted, Rejected> {
+    let chain = ours.named_by(precertificate)?;
+    precertificate_entry(precertificate, chain)
+}
+
+/// Takes a parsed precertificate, with the same checks as over the wire.
 ///
 /// # Errors
 /// [`Rejected`]: not a precertificate that one of our CAs signed.
@@ -69,6 +81,12 @@ pub fn accept_precertificate(
     above: &[Certificate],
     ours: &Authorities,
 ) -> Result<Accepted, Rejected> {
+    // What it is comes first: a final certificate in the wrong place is told so.
+    must_be_precertificate(precertificate)?;
+    precertificate_entry(precertificate, ours.check(precertificate, above)?)
+}
+
+fn must_be_precertificate(precertificate: &Certificate) -> Result<(), Rejected> {
     if !is_precertificate(precertificate)? {
         return Err(Rejected::NotAPrecertificate);
     }
@@ -76,7 +94,14 @@ pub fn accept_precertificate(
     if precertificate.extension(formats::certificate::oid::SCT_LIST).is_some() {
         return Err(Rejected::PoisonAndScts);
     }
-    let chain = ours.check(precertificate, above)?;
+    Ok(())
+}
+
+fn precertificate_entry(
+    precertificate: &Certificate,
+    chain: &[Certificate],
+) -> Result<Accepted, Rejected> {
+    must_be_precertificate(precertificate)?;
     let issuer = chain.first().ok_or(Rejected::NotOurs)?;
     let tbs = precert_tbs(precertificate)?;
     let issuer_key_hash = Sha256::digest(issuer.spki_der()).into();

@@ -1,6 +1,6 @@
 //! The handle on the log: opens it, takes entries, answers with proofs.
 //!
-//! One operating-system thread ([`crate::sequencer`]) writes for all trees. This handle puts work
+//! One operating-system thread (`sequencer.rs`) writes for all trees. This handle puts work
 //! into its bounded queue and waits; proofs for new entries are computed here, on the caller's
 //! thread, so that the writer does not pay for them.
 
@@ -133,8 +133,13 @@ impl Engine {
         let now = (self.shared.clock)();
         let trees = self.shared.trees.iter().map(|(tree, view)| {
             let head = read(view).head.head;
-            let head_age_ms = now.saturating_sub(head.timestamp_ms);
-            TreeHealth { tree: *tree, head, head_age_ms, damage: self.shared.damage(*tree) }
+            TreeHealth {
+                tree: *tree,
+                head,
+                head_age_ms: now.saturating_sub(head.timestamp_ms),
+                clock_behind_ms: head.timestamp_ms.saturating_sub(now),
+                damage: self.shared.damage(*tree),
+            }
         });
         Health {
             trees: trees.collect(),

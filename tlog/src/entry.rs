@@ -1,5 +1,5 @@
 //! The four states of an entry, each a type that only the step before it can make:
-//! [`Submitted`] → [`Accepted`] → [`Sequenced`] → [`Published`].
+//! [`Submitted`] → [`Accepted`] → `Sequenced` → [`Published`].
 //!
 //! Only a dialect ([`crate::rekor2`], [`crate::ct`]) turns bytes into an `Accepted`, only the
 //! sequencer gives one an index, and only a commit that succeeded yields a `Published`. So nothing

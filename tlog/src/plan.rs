@@ -127,9 +127,17 @@ impl Plan {
 
     /// Takes a tree out of the plan; its new entries are answered with this error.
     pub(crate) fn fail(&mut self, tree: Tree, error: &SubmitError) {
-        tracing::error!(%error, %tree, "no head is signed");
+        // Damage was reported when it was found.
+        if !matches!(error, SubmitError::Damaged(_)) {
+            tracing::error!(%error, %tree, "no head is signed");
+        }
         self.parts.remove(&tree);
         self.failed.insert(tree, error.clone());
+    }
+
+    /// Why a tree was taken out, if one was.
+    pub(crate) fn failure(&self) -> Option<SubmitError> {
+        self.failed.values().next().cloned()
     }
 
     /// The transaction. Takes the new entries out of the plan.

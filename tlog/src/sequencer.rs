@@ -1,6 +1,6 @@
 //! The one writer. [`Sequencer::commit`] is the whole story of an entry from accepted to
 //! published, with what a crash leaves behind beside each step; opening a log and recovering after
-//! a failed commit go through the same [`Sequencer::load`].
+//! a failed commit go through the same [`load`].
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -29,6 +29,8 @@ pub(crate) struct Sequencer {
     /// A commit's outcome could not be learned. What the views show may be behind the store, so
     /// they are loaded again before anything else is done.
     stale: bool,
+    /// The last commit failed: what is due is then tried again at leisure.
+    failing: bool,
     /// For each tree the entries of its last commit that have not been read back yet.
     unread: BTreeMap<Tree, (u64, usize)>,
 }
@@ -42,10 +44,15 @@ pub(crate) struct Answer {
 
 impl Sequencer {
     /// Commits a batch and answers all who wait for it.
-    fn commit(&mut self, batch: Vec<Job>) {
+    fn commit_and_answer(&mut self, batch: Vec<Job>) {
         let count = batch.len();
-        let outcome = self.try_commit(&batch);
-        *lock(&self.shared.last_commit) = outcome.as_ref().map(|_| ()).map_err(Clone::clone);
+        let outcome = self.commit(&batch);
+        let last = match &outcome {
+            Ok(plan) => plan.failure().map_or(Ok(()), Err),
+            Err(error) => Err(error.clone()),
+        };
+        self.failing = last.is_err();
+        *lock(&self.shared.last_commit) = last;
         match outcome {
             Ok(plan) => plan.answer(batch, &self.shared),
             Err(error) => Plan::refuse(batch, &error),
@@ -53,7 +60,7 @@ impl Sequencer {
         self.shared.queue.done(count);
     }
 
-    fn try_commit(&mut self, batch: &[Job]) -> Result<Plan, SubmitError> {
+    fn commit(&mut self, batch: &[Job]) -> Result<Plan, SubmitError> {
         let mut moved = None;
         for attempt in 0..MAX_ATTEMPTS {
             // 0. After a commit of unknown outcome the store is asked first. Until it answers,
@@ -135,7 +142,7 @@ impl Sequencer {
             self.raise_high_water();
             self.remember_unread(&plan);
             return Ok(plan);
-            // 6. The answers go out (in `commit`, above). A crash before them: the caller sees a
+            // 6. The answers go out (`commit_and_answer`). A crash before them: the caller sees a
             //    broken connection, tries again, and is answered with the entry it has.
         }
         self.stale = true;
@@ -145,17 +152,18 @@ impl Sequencer {
     /// Heads of idle trees are signed anew, so that a fresh checkpoint shows a living log. The
     /// same compare-and-swap commit as for entries: a replica can't be overwritten by it.
     fn resign_old_heads(&self, plan: &mut Plan, now: u64) {
-        for tree in self.shared.trees.keys() {
-            if let Some(view) = self.shared.view(*tree)
-                && self.is_due(&view.head.head, now)
-            {
-                plan.touch(*tree, &view, now);
-            }
+        for (tree, view) in self.due(now) {
+            plan.touch(tree, &view, now);
         }
     }
 
-    fn is_due(&self, head: &Head, now: u64) -> bool {
-        now.saturating_sub(head.timestamp_ms) >= self.settings.resign_after_ms
+    fn due(&self, now: u64) -> Vec<(Tree, Arc<View>)> {
+        let views = self.shared.trees.keys().filter_map(|t| Some((*t, self.shared.view(*t)?)));
+        let due = views.filter(|(tree, view)| {
+            let age = now.saturating_sub(view.head.head.timestamp_ms);
+            age >= self.settings.resign_after_ms && self.shared.damage(*tree).is_none()
+        });
+        due.collect()
     }
 
     /// Before a head is signed over them, entries of the commit before are read back and hashed
@@ -215,9 +223,16 @@ impl Sequencer {
             clock,
         });
         let configs = trees.into_iter().map(|config| (config.tree, config)).collect();
-        let (unread, high_water_due, stale) = (BTreeMap::new(), None, false);
-        let mut sequencer =
-            Self { shared, configs, settings, high_water, high_water_due, stale, unread };
+        let mut sequencer = Self {
+            shared,
+            configs,
+            settings,
+            high_water,
+            high_water_due: None,
+            stale: false,
+            failing: false,
+            unread: BTreeMap::new(),
+        };
         sequencer.raise_high_water();
         sequencer.write_high_water()?;
         Ok(sequencer)
@@ -233,7 +248,7 @@ impl Sequencer {
         let _abandon = OnExit(&shared);
         loop {
             match shared.queue.take(self.settings.max_batch, self.patience()) {
-                Taken::Batch(batch) => self.commit(batch),
+                Taken::Batch(batch) => self.commit_and_answer(batch),
                 Taken::Idle => self.idle(),
                 Taken::Closed => break,
             }
@@ -247,20 +262,19 @@ impl Sequencer {
     }
 
     fn idle(&mut self) {
-        let now = (self.shared.clock)();
-        let due = |tree| self.shared.view(tree).is_some_and(|v| self.is_due(&v.head.head, now));
-        if self.shared.trees.keys().copied().any(due) {
-            self.commit(Vec::new());
+        if !self.due((self.shared.clock)()).is_empty() {
+            self.commit_and_answer(Vec::new());
         }
     }
 
-    /// How long to wait for work: until something is due.
+    /// How long to wait for work: until something is due, and not too briefly when it failed.
     fn patience(&self) -> Duration {
         let now = (self.shared.clock)();
-        let due = self.shared.trees.keys().filter_map(|tree| self.shared.view(*tree));
-        let due = due.map(|view| {
+        let least = if self.failing { MAX_PATIENCE } else { MIN_PATIENCE };
+        let views = self.shared.trees.keys().filter(|tree| self.shared.damage(**tree).is_none());
+        let due = views.filter_map(|tree| self.shared.view(*tree)).map(|view| {
             let at = view.head.head.timestamp_ms.saturating_add(self.settings.resign_after_ms);
-            Duration::from_millis(at.saturating_sub(now)).max(MIN_PATIENCE)
+            Duration::from_millis(at.saturating_sub(now)).max(least)
         });
         let mark = self.high_water_due.map(|at| at.saturating_duration_since(Instant::now()));
         due.chain(mark).min().unwrap_or(MAX_PATIENCE).min(MAX_PATIENCE)

@@ -6,7 +6,7 @@
 //! can't fork; nothing is answered before that, so nothing acknowledged can be lost.
 //!
 //! A store is not trusted: heads are checked against our key and the tree is recomputed when it is
-//! opened ([`crate::sequencer`]), and [`crate::fsck`] recomputes everything.
+//! opened ([`crate::Engine::open`]), and [`crate::fsck`] recomputes everything.
 
 use std::sync::Arc;
 

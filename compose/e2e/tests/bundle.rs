@@ -40,38 +40,36 @@ impl Scene {
         fs::write(self.path().join(name), bytes).unwrap();
     }
 
-    fn instance(&self) -> &str {
-        self.server.dir().to_str().unwrap()
-    }
-
-    fn issuer(&self) -> String {
-        format!("{}/oidc", self.server.base())
-    }
-
-    fn sign(&self, arguments: &[&str]) -> Output {
+    fn sign(&self, name: &str) {
         let token = token::token(&self.server, ALICE);
-        self.sign_with(&token, arguments)
-    }
-
-    fn signed(&self, arguments: &[&str]) {
-        let output = self.sign(arguments);
+        let instance = self.server.dir().to_str().unwrap();
+        let variables = [("SIGSTORE_ID_TOKEN", token.as_str())];
+        let output =
+            run("signer", self.path(), &variables, &["sign-blob", name, "--instance", instance]);
         assert_eq!(output.status.code(), Some(0), "{}", error(&output));
     }
 
-    fn verify(&self, arguments: &[&str]) -> Output {
-        let issuer = self.issuer();
-        let pinned = ["--certificate-identity", ALICE, "--certificate-oidc-issuer", &issuer];
-        self.verify_as(&pinned, arguments)
-    }
-
-    fn verify_as(&self, who: &[&str], arguments: &[&str]) -> Output {
-        let trust = ["verify-blob", "--instance", self.instance(), "--offline"];
-        run("verifier", self.path(), &[], &[&trust[..], who, arguments].concat())
-    }
-
-    fn verified(&self, arguments: &[&str]) {
-        let output = self.verify(arguments);
-        assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+    /// Verifies `file` with a bundle under the trust of an instance.
+    fn verify(&self, bundle: &str, trust: &Instance) -> Output {
+        let issuer = format!("{}/oidc", self.server.base());
+        run(
+            "verifier",
+            self.path(),
+            &[],
+            &[
+                "verify-blob",
+                "file",
+                "--offline",
+                "--bundle",
+                bundle,
+                "--instance",
+                trust.dir().to_str().unwrap(),
+                "--certificate-identity",
+                ALICE,
+                "--certificate-oidc-issuer",
+                &issuer,
+            ],
+        )
     }
 
     fn bundle(&self, name: &str) -> Value {
@@ -87,7 +85,7 @@ fn error(output: &Output) -> String {
 fn the_bundle_holds_for_other_judges() {
     let scene = Scene::new();
     scene.write("file", b"what is signed");
-    scene.signed(&["file"]);
+    scene.sign("file");
     let bundle = scene.bundle("file.sigstore.json");
     assert_eq!(bundle["mediaType"], "application/vnd.dev.sigstore.bundle.v0.3+json");
     let material = &bundle["verificationMaterial"];
@@ -153,9 +151,9 @@ fn the_bundle_holds_for_other_judges() {
 fn bundles_changed_in_one_place_are_refused() {
     let scene = Scene::new();
     scene.write("file", b"what is signed");
-    scene.signed(&["file"]);
+    scene.sign("file");
     scene.write("other", b"something else");
-    scene.signed(&["other"]);
+    scene.sign("other");
     let (good, other) = (scene.bundle("file.sigstore.json"), scene.bundle("other.sigstore.json"));
     let parts = [
         "/messageSignature/signature",
@@ -177,32 +175,18 @@ fn bundles_changed_in_one_place_are_refused() {
         assert_ne!(changed.pointer(part).unwrap(), &theirs, "{part}");
         *changed.pointer_mut(part).unwrap() = theirs;
         scene.write("changed.json", changed.to_string().as_bytes());
-        let output = scene.verify(&["file", "--bundle", "changed.json"]);
+        let output = scene.verify("changed.json", &scene.server);
         assert_eq!(output.status.code(), Some(12), "{part} of another: {}", error(&output));
         *changed.pointer_mut(part).unwrap() = Value::Null;
         scene.write("changed.json", changed.to_string().as_bytes());
-        let output = scene.verify(&["file", "--bundle", "changed.json"]);
+        let output = scene.verify("changed.json", &scene.server);
         assert_eq!(output.status.code(), Some(12), "no {part}: {}", error(&output));
     }
-    scene.verified(&["file"]);
+    let output = scene.verify("file.sigstore.json", &scene.server);
+    assert_eq!(output.status.code(), Some(0), "the passing twin: {}", error(&output));
     // A whole other instance is another world.
     let stranger = Instance::dev();
-    let issuer = scene.issuer();
-    let output = run(
-        "verifier",
-        scene.path(),
-        &[],
-        &[
-            "verify-blob",
-            "file",
-            "--instance",
-            stranger.dir().to_str().unwrap(),
-            "--certificate-identity",
-            ALICE,
-            "--certificate-oidc-issuer",
-            &issuer,
-        ],
-    );
+    let output = scene.verify("file.sigstore.json", &stranger);
     assert_eq!(output.status.code(), Some(12), "{}", error(&output));
 }
 

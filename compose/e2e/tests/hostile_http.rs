@@ -335,7 +335,8 @@ fn memory_stays_flat() {
     let json = ("content-type", "application/json");
     let dots = ".".repeat(15_000);
     let large = vec![b'['; 60_000];
-    let requests: Vec<(&str, Vec<(&str, &str)>, &[u8])> = vec![
+    type Hostile<'a> = (&'a str, Vec<(&'a str, &'a str)>, &'a [u8]);
+    let requests: Vec<Hostile<'_>> = vec![
         ("/api/v2/signingCert", vec![json, ("authorization", &expired)], &challenge),
         ("/api/v2/signingCert", vec![json, ("authorization", &good)], &challenge),
         ("/api/v2/signingCert", vec![json, ("authorization", &dots)], &challenge),

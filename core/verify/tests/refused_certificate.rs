@@ -5,17 +5,14 @@
 
 mod instance;
 
-use std::num::NonZeroU32;
-
 use formats::bundle::Material;
 use formats::certificate::oid;
-use formats::sct::SctError;
+use formats::key::KeyError;
 use instance::der;
 use instance::pki::{self, CertSpec};
-use instance::scene::{Sct, YEAR};
+use instance::scene::YEAR;
 use instance::{Key, Kind, Scene, T};
-use verify::error::{AuthorityFault, BundleFault, PathFault, PolicyFault, Refusal, SignerFault};
-use verify::policy::Policy;
+use verify::error::{AuthorityFault, BundleFault, PathFault, Refusal, SignerFault};
 
 fn refused(change: impl FnOnce(&mut Scene)) -> Refusal {
     Scene::refused(Kind::Rekor2, change)
@@ -70,6 +67,17 @@ fn leaf_shape_enforced() {
         let value = pki::basic_constraints(false, None);
         scene.leaf.spec.set(oid::BASIC_CONSTRAINTS, true, value);
     });
+}
+
+#[test]
+fn key_of_a_kind_we_do_not_verify_with() {
+    let refusal = refused(|scene| {
+        let (name, key) = (&scene.ca.spec.name, &scene.ca.key);
+        let leaf = scene.leaf.spec.issue(&Key::ml_dsa(), name, key);
+        scene.edit_bundle(move |bundle| bundle.material = Material::Certificate(leaf.clone()));
+    });
+    let Refusal::Signer(SignerFault::Key(error)) = refusal else { panic!("{refusal}") };
+    assert!(matches!(error, KeyError::UnsupportedAlgorithm { .. }));
 }
 
 #[test]

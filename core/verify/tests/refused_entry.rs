@@ -5,10 +5,12 @@
 
 mod instance;
 
-use formats::bundle::BundleVersion;
+use formats::bundle::{BundleVersion, Content};
 use formats::entry::EntryError;
 use instance::pki::sha256;
+use instance::scene::Checkpoint;
 use instance::{Key, Kind, Scene, T};
+use verify::crypto::{Scheme, verify_message};
 use verify::error::{AuthorityFault, BundleFault, EntryFault, PolicyFault, Refusal};
 use verify::policy::Policy;
 
@@ -232,6 +234,19 @@ fn thresholds_count_logs() {
         scene.edit_bundle(|bundle| bundle.entries.push(bundle.entries[0].clone()));
     });
     assert_eq!(twice, Refusal::Policy(PolicyFault::TooFewLogs { have: 1, need: 2 }));
+    let other = || Some(Checkpoint::of("other.example.org", "other.example.org"));
+    let both = Scene::after(Kind::Rekor2, |scene| {
+        scene.policy = Some(policy());
+        scene.other_checkpoint = other();
+    });
+    assert_eq!(both.unwrap().entries.len(), 2);
+    // One log listed twice is one log.
+    let twins = Scene::refused(Kind::HashedRekord1, |scene| {
+        scene.policy = Some(policy());
+        scene.edit_root(|root| root.logs.push(root.logs[0].clone()));
+        scene.edit_bundle(|bundle| bundle.entries.push(bundle.entries[0].clone()));
+    });
+    assert_eq!(twins, Refusal::Policy(PolicyFault::TooFewLogs { have: 1, need: 2 }));
     let once = Scene::refused(Kind::Rekor2, |scene| scene.policy = Some(policy()));
     assert_eq!(once, Refusal::Policy(PolicyFault::TooFewLogs { have: 1, need: 2 }));
 }
@@ -255,4 +270,55 @@ fn a_second_entry_is_held_to_the_same_rules() {
         });
     });
     assert_eq!(refusal, Refusal::Authority(AuthorityFault::LogUnknown));
+}
+
+#[test]
+fn negated_signature_is_another_signature() {
+    // (r, n - s) verifies wherever (r, s) does; what the log holds is the other one.
+    for kind in Kind::ALL {
+        let refusal = Scene::refused(kind, |scene| {
+            scene.tokens.clear();
+            scene.bare_key = true;
+            scene.promise = None;
+            scene.edit_bundle(|bundle| {
+                let signature = match &mut bundle.content {
+                    Content::Message { signature, .. } => signature,
+                    Content::Dsse(envelope) => &mut envelope.signature,
+                };
+                *signature = negated(signature);
+            });
+        });
+        assert_eq!(refusal, entry(EntryFault::SignatureDiffers), "{kind:?}");
+    }
+    let key = Key::p256();
+    let (one, message) = (key.sign(b"message"), b"message");
+    for signature in [&one, &negated(&one)] {
+        let (public, scheme) = (key.public(), Scheme::EcdsaSha256);
+        assert_eq!(verify_message(&public, scheme, message, signature), Ok(()));
+    }
+}
+
+/// The DER of (r, n - s), n being the order of P-256 (FIPS 186-4 D.1.2.3).
+fn negated(der: &[u8]) -> Vec<u8> {
+    const ORDER: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
+        0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let r_end = 4 + usize::from(der[3]);
+    let s = &der[r_end + 2..];
+    let s = &s[s.len().saturating_sub(32)..];
+    let mut negated = ORDER;
+    let mut borrow = 0;
+    for (at, byte) in negated.iter_mut().enumerate().rev() {
+        let minus = (at + s.len()).checked_sub(32).map_or(0, |at| s[at]);
+        let difference = i16::from(*byte) - i16::from(minus) - borrow;
+        borrow = i16::from(difference < 0);
+        *byte = u8::try_from(difference.rem_euclid(256)).unwrap();
+    }
+    let first = negated.iter().position(|byte| *byte != 0).unwrap();
+    let sign: &[u8] = if negated[first] & 0x80 == 0 { &[] } else { &[0] };
+    instance::der::sequence(&[
+        &der[2..r_end],
+        &instance::der::tlv(0x02, &[sign, &negated[first..]]),
+    ])
 }

@@ -4,26 +4,15 @@
 
 mod instance;
 
-use formats::bundle::Content;
 use formats::certificate::{IdentityError, oid};
-use formats::digest::{Digest, HashAlgorithm};
-use formats::statement::{StatementError, SubjectMismatch};
-use formats::trusted_root::Window;
-use instance::log::hex;
-use instance::pki::{self, sha256};
-use instance::scene::{ISSUER, PREDICATE, SUBJECT, statement};
-use instance::{Key, Kind, Scene, T, der};
-use verify::crypto::SignatureError;
-use verify::error::{ArtifactFault, BundleFault, MatchFault, PolicyFault, Refusal, SignerFault};
+use instance::pki::{self};
+use instance::scene::{ISSUER, SUBJECT};
+use instance::{Kind, Scene, der};
+use verify::error::{MatchFault, PolicyFault, Refusal, SignerFault};
 use verify::policy::{Claim, IdentityMatch, Matcher, Policy, WholePattern};
-use verify::verify::{Artifact, required_digests, verify};
 
 fn refused(change: impl FnOnce(&mut Scene)) -> Refusal {
     Scene::refused(Kind::Rekor2, change)
-}
-
-fn signature() -> Refusal {
-    Refusal::Signer(SignerFault::Signature(SignatureError::Invalid))
 }
 
 fn asked(wanted: IdentityMatch) -> Result<(), Refusal> {
@@ -191,3 +180,37 @@ fn refused_identity_is_shown_escaped() {
     assert!(shown.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
 }
 
+#[test]
+fn ref_not_split_from_san() {
+    // A branch named like a tag makes a subject that ends like a tag's.
+    let subject = "https://ci.example.org/app/x.yml@refs/heads/a@refs/tags/v1";
+    let judge = |rule: &str| {
+        Scene::after(Kind::Rekor2, |scene| {
+            scene.leaf.spec.set(oid::SUBJECT_ALT_NAME, true, pki::alt_names(&[pki::uri(subject)]));
+            let value = der::utf8("refs/heads/a@refs/tags/v1");
+            scene.leaf.spec.set("1.3.6.1.4.1.57264.1.14", false, value);
+            let wanted = IdentityMatch::new(pattern(".+@refs/tags/v1"), Matcher::exact(ISSUER))
+                .claim(Claim::SourceRepositoryRef, Matcher::exact(rule));
+            scene.policy = Some(Policy::identity(wanted));
+        })
+        .map(|_| ())
+    };
+    assert_eq!(judge("refs/heads/a@refs/tags/v1"), Ok(()));
+    assert_eq!(judge("refs/tags/v1").unwrap_err().code(), "claim-differs");
+}
+
+#[test]
+fn ids_beat_names() {
+    // The same path under another owner's number.
+    let wanted = || {
+        Scene::identity()
+            .claim(Claim::GithubWorkflowRepository, Matcher::exact("example/app"))
+            .claim(Claim::SourceRepositoryIdentifier, Matcher::exact("4711"))
+    };
+    assert_eq!(asked(wanted()), Ok(()));
+    let refusal = refused(|scene| {
+        scene.leaf.spec.set("1.3.6.1.4.1.57264.1.15", false, der::utf8("4712"));
+        scene.policy = Some(Policy::identity(wanted()));
+    });
+    assert_eq!(refusal.code(), "claim-differs");
+}

@@ -5,33 +5,20 @@
 mod instance;
 
 use formats::bundle::Content;
-use formats::certificate::{IdentityError, oid};
 use formats::digest::{Digest, HashAlgorithm};
 use formats::statement::{StatementError, SubjectMismatch};
 use formats::trusted_root::Window;
 use instance::log::hex;
-use instance::pki::{self, sha256};
-use instance::scene::{ISSUER, PREDICATE, SUBJECT, statement};
-use instance::{Key, Kind, Scene, T, der};
+use instance::pki::sha256;
+use instance::scene::{PREDICATE, statement};
+use instance::{Key, Kind, Scene, T};
 use verify::crypto::SignatureError;
-use verify::error::{ArtifactFault, BundleFault, MatchFault, PolicyFault, Refusal, SignerFault};
-use verify::policy::{Claim, IdentityMatch, Matcher, Policy, WholePattern};
+use verify::error::{ArtifactFault, BundleFault, PolicyFault, Refusal, SignerFault};
+use verify::policy::Policy;
 use verify::verify::{Artifact, required_digests, verify};
-
-fn refused(change: impl FnOnce(&mut Scene)) -> Refusal {
-    Scene::refused(Kind::Rekor2, change)
-}
 
 fn signature() -> Refusal {
     Refusal::Signer(SignerFault::Signature(SignatureError::Invalid))
-}
-
-fn asked(wanted: IdentityMatch) -> Result<(), Refusal> {
-    Scene::after(Kind::Rekor2, |scene| scene.policy = Some(Policy::identity(wanted))).map(|_| ())
-}
-
-fn pattern(text: &str) -> Matcher {
-    Matcher::Regexp(WholePattern::new(text).unwrap())
 }
 
 #[test]

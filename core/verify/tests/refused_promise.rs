@@ -4,43 +4,12 @@
 
 mod instance;
 
-use std::num::NonZeroU32;
-
-use formats::certificate::oid;
-use formats::timestamp::TokenError;
-use instance::pki::{self, sha256};
-use instance::scene::{Authority, YEAR, tsa_spec};
 use instance::tsa::TokenSpec;
-use instance::{Key, Kind, Scene, T};
-use verify::error::{
-    AuthorityFault, BundleFault, EntryFault, PathFault, PolicyFault, Refusal, SignerFault,
-};
-use verify::policy::Policy;
-
-fn authority(fault: AuthorityFault) -> Refusal {
-    Refusal::Authority(fault)
-}
-
-fn tsa(fault: PathFault) -> Refusal {
-    authority(AuthorityFault::TimestampAuthority(fault))
-}
-
-fn stamped(change: impl FnOnce(&mut Scene)) -> Refusal {
-    Scene::refused(Kind::Rekor2, change)
-}
+use instance::{Kind, Scene, T};
+use verify::error::{BundleFault, EntryFault, Refusal};
 
 fn v1(fault: EntryFault) -> Refusal {
     Refusal::Bundle(BundleFault::Entry { index: 0, fault })
-}
-
-/// A second timestamp authority under the same root.
-fn add_tsa(scene: &mut Scene) {
-    let spec = tsa_spec("Second", &scene.tsa_root.key, (T - YEAR, T + 9 * YEAR));
-    scene.tsas.push(Authority { spec, key: Key::p256() });
-}
-
-fn second(gen_time: i64) -> TokenSpec {
-    TokenSpec { authority: 1, ..TokenSpec::at(gen_time) }
 }
 
 #[test]
@@ -114,4 +83,3 @@ fn promise_and_timestamp_must_both_fit() {
     assert_eq!(refusal.code(), "certificate-not-valid-at");
     assert!(Scene::after(Kind::Intoto2, |scene| scene.tokens.push(TokenSpec::at(T))).is_ok());
 }
-

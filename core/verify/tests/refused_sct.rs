@@ -6,14 +6,12 @@ mod instance;
 
 use std::num::NonZeroU32;
 
-use formats::bundle::Material;
 use formats::certificate::oid;
 use formats::sct::SctError;
 use instance::der;
-use instance::pki::{self, CertSpec};
 use instance::scene::{Sct, YEAR};
 use instance::{Key, Kind, Scene, T};
-use verify::error::{AuthorityFault, BundleFault, PathFault, PolicyFault, Refusal, SignerFault};
+use verify::error::{AuthorityFault, PolicyFault, Refusal};
 use verify::policy::Policy;
 
 fn refused(change: impl FnOnce(&mut Scene)) -> Refusal {
@@ -26,14 +24,6 @@ fn accepted(change: impl FnOnce(&mut Scene)) {
 
 fn authority(fault: AuthorityFault) -> Refusal {
     Refusal::Authority(fault)
-}
-
-fn issuer(fault: PathFault) -> Refusal {
-    authority(AuthorityFault::Issuer(fault))
-}
-
-fn signer(fault: SignerFault) -> Refusal {
-    Refusal::Signer(fault)
 }
 
 #[test]
@@ -127,4 +117,3 @@ fn thresholds_count_ct_logs() {
     let forged = refused(|scene| scene.scts.push(Sct { key: 1, forged: true, ..Sct::good() }));
     assert_eq!(forged, authority(AuthorityFault::SctSignature));
 }
-

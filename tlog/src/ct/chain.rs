@@ -56,6 +56,16 @@ impl Authorities {
     }
 }
 
+impl Authorities {
+    /// The chain of the CA that a certificate names as its issuer, whoever signed it.
+    pub(super) fn named_by(&self, leaf: &Certificate) -> Result<&[Certificate], Rejected> {
+        let mut chains = self.chains();
+        chains
+            .find(|chain| chain.first().is_some_and(|ca| leaf.issuer_dn() == ca.subject_dn()))
+            .ok_or(Rejected::NotOurs)
+    }
+}
+
 impl Authority {
     fn new(chain: Vec<Certificate>) -> Result<Self, AuthorityError> {
         let issuing = chain.first().ok_or(AuthorityError::Empty)?;

@@ -77,6 +77,9 @@ pub struct TreeHealth {
     pub head: Head,
     /// How long ago it was signed, in milliseconds.
     pub head_age_ms: u64,
+    /// How far our clock is behind that head, in milliseconds: it was set back. New heads and
+    /// SCTs keep the time of the last until it has caught up.
+    pub clock_behind_ms: u64,
     /// Damage found in its stored entries. Nothing is signed while this stands.
     pub damage: Option<Damage>,
 }

@@ -212,7 +212,7 @@ fn a_file_that_can_not_grow_loses_nothing() {
 #[test]
 #[ignore = "needs the limits that the test above sets"]
 fn limited_child() {
-    let folder = std::path::PathBuf::from(std::env::var_os(CHILD_FOLDER).unwrap());
+    let Some(folder) = std::env::var_os(CHILD_FOLDER).map(std::path::PathBuf::from) else { return };
     let (keys, world) = World::with_new_keys();
     std::fs::write(folder.join("key"), keys).unwrap();
     let engine = world.open_file(&folder.join("log.db"));

@@ -9,7 +9,7 @@ use merkle::tile::TileId;
 use tlog::engine::{OpenError, Settings, SubmitError};
 use tlog::scrub::Damage;
 use tlog::search::SearchKey;
-use tlog::signer::{CheckpointSigner, CheckpointVerifier};
+use tlog::signer::{CheckpointSigner, CheckpointVerifier, LogKey, SignError};
 use tlog::store::memory::{Fault, MemoryStore};
 use tlog::store::sqlite::SqliteStore;
 use tlog::store::{
@@ -224,6 +224,48 @@ fn heads_never_go_back_in_time() {
     world.clock.store(START_MS - 1_000_000, Ordering::SeqCst);
     let published = submit(&engine, rekor_entry(2)).unwrap();
     assert_eq!(published.head().head.timestamp_ms, START_MS + 5000);
+    let health = engine.health();
+    let rekor = health.trees.iter().find(|tree| tree.tree == Tree::Rekor2).unwrap();
+    assert_eq!((rekor.head_age_ms, rekor.clock_behind_ms), (0, 1_005_000));
+}
+
+/// A key that can't be reached for a while.
+struct LostKey(crate::support::TestKey, AtomicBool);
+
+impl LogKey for LostKey {
+    fn public_key(&self) -> &formats::key::PublicKey {
+        self.0.public()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        if self.1.load(Ordering::SeqCst) {
+            return Err(SignError::Unavailable { reason: "the token was pulled out".into() });
+        }
+        Ok(self.0.sign_message(message))
+    }
+}
+
+#[test]
+fn a_key_that_can_not_sign_stops_its_own_tree_only() {
+    let world = World::new();
+    let key = Arc::new(LostKey(world.rekor_key.clone(), AtomicBool::new(false)));
+    let mut trees = world.trees();
+    trees[0].signer = Arc::new(CheckpointSigner::new(REKOR_ORIGIN, key.clone()).unwrap());
+    let store = Arc::new(MemoryStore::new());
+    let clock = Arc::new(|| START_MS);
+    let engine = tlog::Engine::open(store.clone(), trees, clock, World::settings()).unwrap();
+    key.1.store(true, Ordering::SeqCst);
+    let lost = SignError::Unavailable { reason: "the token was pulled out".into() };
+    let entry = rekor_entry(1);
+    assert_eq!(submit(&engine, entry.clone()), Err(SubmitError::Sign(lost.clone())));
+    assert_eq!(engine.health().last_commit, Err(SubmitError::Sign(lost)));
+    let precertificate = world.ca.precertificate("a@example.com");
+    let other = ct::accept_precertificate(&precertificate, &[], &world.ca.authorities()).unwrap();
+    world.check(&submit(&engine, other).unwrap());
+    key.1.store(false, Ordering::SeqCst);
+    assert_eq!(submit(&engine, entry).unwrap().index(), 1);
+    assert_eq!(engine.health().last_commit, Ok(()));
+    assert_whole(&world, &*store);
 }
 
 #[test]
@@ -389,7 +431,7 @@ fn names_unique() {
     let rekor = |origin: &str, key: &crate::support::TestKey, verifier: &str| {
         let mut tree = world.rekor_tree();
         tree.signer = Arc::new(CheckpointSigner::new(origin, Arc::new(key.clone())).unwrap());
-        let public = tlog::signer::LogKey::public_key(key).clone();
+        let public = key.public().clone();
         tree.verifier = Arc::new(CheckpointVerifier::new(verifier, public).unwrap());
         tree
     };

@@ -217,13 +217,13 @@ fn database_is_input_too() {
     (0..300).for_each(|n| drop(submit(&engine, rekor_entry(n)).unwrap()));
     drop(engine);
     let whole = std::fs::read(&path).unwrap();
-    for page in 1..whole.len() / 16384 {
+    for page in 1..whole.len() / 8192 {
         let spoiled = folder.path().join("spoiled.db");
         for suffix in ["-wal", "-shm"] {
             let _ = std::fs::remove_file(folder.path().join(format!("spoiled.db{suffix}")));
         }
         let mut bytes = whole.clone();
-        bytes[page * 16384..(page + 1) * 16384].fill(0xa5);
+        bytes[page * 8192..(page + 1) * 8192].fill(0xa5);
         std::fs::write(&spoiled, bytes).unwrap();
         let Ok(store) = SqliteStore::open(&spoiled) else { continue };
         assert_ne!(findings(&world, &store), [], "page {page}");

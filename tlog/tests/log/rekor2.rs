@@ -10,11 +10,13 @@ use formats::entry::{EntryBody, EntryVerifier};
 use formats::json::JsonError;
 use formats::key::PublicKey;
 use serde_json::{Value, json};
+use sha2::Digest as _;
 use std::sync::Arc;
 use tlog::rekor2::{Rejected, accept, log_entry};
 use tlog::search::SearchKey;
-use tlog::signer::CheckpointSigner;
+use tlog::signer::{CheckpointSigner, CheckpointVerifier, check_head};
 use tlog::store::memory::MemoryStore;
+use tlog::store::{Head, SignedHead};
 use tlog::{Submitted, Tree};
 use verify::crypto::SignatureError;
 
@@ -102,6 +104,41 @@ fn a_dsse_request_is_logged_as_a_hashedrekord_over_its_pae() {
         std::str::from_utf8(payload).unwrap()
     );
     assert_eq!(record.digest, HashAlgorithm::Sha256.digest(pae.as_bytes()));
+}
+
+/// The same signature sent to us and to a real rekor-tiles gives the same body, byte for byte, and
+/// our verifier reads that log's checkpoint.
+#[test]
+fn a_real_log_writes_the_same_body() {
+    let bundle = include_bytes!("../data/blob-bundle-rekorv2-tsa.json");
+    let bundle: Value = serde_json::from_slice(bundle).unwrap();
+    let entry = &bundle["verificationMaterial"]["tlogEntries"][0];
+    let body = STANDARD.decode(entry["canonicalizedBody"].as_str().unwrap()).unwrap();
+    let parsed: Value = serde_json::from_slice(&body).unwrap();
+    let spec = &parsed["spec"]["hashedRekordV002"];
+    let sent = json!({ "hashedRekordRequestV002": {
+        "digest": spec["data"]["digest"],
+        "signature": spec["signature"],
+    }});
+    let world = World::new();
+    let engine = world.open(Arc::new(MemoryStore::new())).unwrap();
+    let published = submit(&engine, accept(&request(&sent)).unwrap()).unwrap();
+    assert_eq!(published.body(), body);
+
+    let root = include_bytes!("../data/trusted-root-rekorv2-tsa.json");
+    let root: Value = serde_json::from_slice(root).unwrap();
+    let key = root["tlogs"][0]["publicKey"]["rawBytes"].as_str().unwrap();
+    let key = PublicKey::from_spki_der(&STANDARD.decode(key).unwrap()).unwrap();
+    let verifier = CheckpointVerifier::new("rekor.local", key).unwrap();
+    let proof = &entry["inclusionProof"];
+    let hash = STANDARD.decode(proof["rootHash"].as_str().unwrap()).unwrap();
+    let hash = merkle::Hash::try_from(hash.as_slice()).unwrap();
+    let signed = SignedHead {
+        head: Head { size: 1, root: hash, timestamp_ms: 0 },
+        checkpoint: proof["checkpoint"]["envelope"].as_str().unwrap().into(),
+    };
+    assert_eq!(check_head(&signed, &verifier), Ok(()));
+    assert_eq!(merkle::merkle::leaf_hash(&body), hash, "a log of one entry");
 }
 
 #[test]
@@ -401,6 +438,24 @@ fn every_row_of_the_table_is_accepted() {
         let value = hashed_rekord(digest.as_bytes(), &signature, &verifier);
         assert_eq!(rejected(&value), Rejected::Signature(SignatureError::Invalid));
     }
+}
+
+#[test]
+fn ed25519ph_is_the_ed25519_that_is_accepted() {
+    let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+    let prefix = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+    let spki = [&prefix[..], key.verifying_key().as_bytes()].concat();
+    let digest = HashAlgorithm::Sha512.digest(b"message");
+    let hasher = sha2::Sha512::new_with_prefix(b"message");
+    let signature = key.sign_prehashed(hasher, None).unwrap().to_bytes();
+    let verifier = public_key(&spki, "PKIX_ED25519_PH");
+    accept(&request(&hashed_rekord(digest.as_bytes(), &signature, &verifier))).unwrap();
+    let pure = ed25519_dalek::Signer::sign(&key, b"message").to_bytes();
+    let value = hashed_rekord(digest.as_bytes(), &pure, &verifier);
+    assert_eq!(rejected(&value), Rejected::Signature(SignatureError::Invalid));
+    let short = HashAlgorithm::Sha256.digest(b"message");
+    let value = hashed_rekord(short.as_bytes(), &signature, &verifier);
+    assert!(matches!(rejected(&value), Rejected::Digest(DigestError::WrongLength { .. })));
 }
 
 #[test]

@@ -76,8 +76,7 @@ pub(super) fn intoto(body: &[u8]) -> Result<EntryBody, EntryError> {
             let field = "content.envelope.signatures.sig";
             let inner = String::from_utf8(base64(field, &entry.sig)?)
                 .map_err(|_| EntryError::Base64 { field })?;
-            let (_, verifier) =
-                any_pem("content.envelope.signatures.publicKey", &entry.public_key)?;
+            let verifier = any_pem("content.envelope.signatures.publicKey", &entry.public_key)?;
             Ok((signature(field, &inner)?, verifier))
         })
         .collect::<Result<_, EntryError>>()?;
@@ -114,29 +113,37 @@ fn signature(field: &'static str, text: &str) -> Result<Vec<u8>, EntryError> {
 /// One PEM block in the one spelling Rekor writes: sigstore-python compares the text, so a body in
 /// another spelling verifies for some clients and not for others.
 fn pem(field: &'static str, text: &str) -> Result<EntryVerifier, EntryError> {
-    let (pem, verifier) = any_pem(field, text)?;
-    if pem.last() != Some(&b'\n') {
-        return Err(EntryError::Pem { field });
-    }
-    Ok(verifier)
-}
-
-/// The same, but for the line feed at the end, which may be missing: `intoto` bodies keep the PEM
-/// as the client sent it, and npm's provenance of 2023 came without.
-fn any_pem(field: &'static str, text: &str) -> Result<(Vec<u8>, EntryVerifier), EntryError> {
     let pem = base64(field, text)?;
     let fault = || EntryError::Pem { field };
     let (label, der) = pem_rfc7468::decode_vec(&pem).map_err(|_| fault())?;
     let again = pem_rfc7468::encode_string(label, LineEnding::LF, &der).map_err(|_| fault())?;
-    if again.trim_end_matches('\n').as_bytes() != pem.strip_suffix(b"\n").unwrap_or(&pem) {
+    if again.as_bytes() != pem {
         return Err(fault());
     }
-    let verifier = match label {
-        "CERTIFICATE" => EntryVerifier::Certificate(der),
-        "PUBLIC KEY" => EntryVerifier::PublicKey(der),
-        _ => return Err(fault()),
+    labelled(label, der).ok_or_else(fault)
+}
+
+/// One PEM block whose lines may have any length, and whose last line feed may be missing:
+/// `intoto` bodies keep the PEM as the client sent it. npm's provenance came without the last line
+/// feed, its publish attestations on a single line. What is compared later is the DER.
+fn any_pem(field: &'static str, text: &str) -> Result<EntryVerifier, EntryError> {
+    let pem = base64(field, text)?;
+    let read = || -> Option<EntryVerifier> {
+        let text = std::str::from_utf8(&pem).ok()?;
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let (label, rest) = text.strip_prefix("-----BEGIN ")?.split_once("-----\n")?;
+        let lines = rest.strip_suffix(&format!("\n-----END {label}-----"))?;
+        labelled(label, base64(field, &lines.replace('\n', "")).ok()?)
     };
-    Ok((pem, verifier))
+    read().ok_or(EntryError::Pem { field })
+}
+
+fn labelled(label: &str, der: Vec<u8>) -> Option<EntryVerifier> {
+    match label {
+        "CERTIFICATE" => Some(EntryVerifier::Certificate(der)),
+        "PUBLIC KEY" => Some(EntryVerifier::PublicKey(der)),
+        _ => None,
+    }
 }
 
 #[derive(Deserialize)]

@@ -117,7 +117,9 @@ mod tests {
         assert_eq!(judge(|body| body.clear()), Err(EntryFault::NotCanonical));
     }
 
-    const BUNDLE: &[u8] = include_bytes!("../../tests/data/real-clients/blob-bundle-rekorv2-tsa.json");
-    const ROOT: &[u8] = include_bytes!("../../tests/data/real-clients/trusted-root-rekorv2-tsa.json");
+    const BUNDLE: &[u8] =
+        include_bytes!("../../tests/data/real-clients/blob-bundle-rekorv2-tsa.json");
+    const ROOT: &[u8] =
+        include_bytes!("../../tests/data/real-clients/trusted-root-rekorv2-tsa.json");
     const KEY: &str = include_str!("../../tests/data/real-clients/cosign.pub");
 }

@@ -9,8 +9,8 @@ use merkle::merkle::Hash;
 
 use super::der;
 use super::log::{self, Body};
-use super::pki::sha256;
-use super::scene::{Kind, Scene};
+use super::pki::{Key, sha256};
+use super::scene::{Checkpoint, Kind, Scene};
 
 impl Scene {
     /// The signer's certificate, with its SCTs over the certificate without them.
@@ -127,14 +127,18 @@ impl Scene {
             (false, false) => Material::Certificate(leaf),
         };
         let version = if self.kind.is_v1() { BundleVersion::V02 } else { BundleVersion::V03 };
-        let entries = vec![self.entry(&body)];
+        let mut entries = vec![self.entry(&body, &self.log_key, self.log_id(), &self.checkpoint)];
+        if let Some(checkpoint) = &self.other_checkpoint {
+            let key = &self.other_log_key;
+            entries.push(self.entry(&body, key, key.id(), checkpoint));
+        }
         let mut bundle = Bundle { version, material, content, entries, timestamps };
         self.bundle_edits.iter().for_each(|edit| edit(&mut bundle));
         bundle
     }
 
     /// The entry at index 3 of a log of 5, counted from 1000 for people in Rekor v1.
-    pub fn entry(&self, body: &Body) -> LogEntry {
+    fn entry(&self, body: &Body, key: &Key, log_id: [u8; 32], spec: &Checkpoint) -> LogEntry {
         let (kind, version, leaf) = match self.entry_kind {
             Kind::Rekor2 | Kind::Rekor2Dsse => ("hashedrekord", "0.0.2", body.hashedrekord2()),
             Kind::HashedRekord1 => ("hashedrekord", "0.0.1", body.hashedrekord1()),
@@ -144,7 +148,6 @@ impl Scene {
         let mut hashes: Vec<[u8; 32]> = (0..5_u8).map(|entry| log::leaf_hash(&[entry])).collect();
         hashes[3] = log::leaf_hash(leaf.as_bytes());
         let root = log::tree_root(&hashes);
-        let log_id = self.log_id();
         let log_index = if self.kind.is_v1() { 1003 } else { 3 };
         LogEntry {
             log_index,
@@ -152,15 +155,15 @@ impl Scene {
             kind: kind.to_owned(),
             version: version.to_owned(),
             integrated_time: self.promise,
-            inclusion_promise: self.promise.map(|time| {
-                self.log_key.sign(&log::promise(leaf.as_bytes(), time, &log_id, log_index))
-            }),
+            inclusion_promise: self
+                .promise
+                .map(|time| key.sign(&log::promise(leaf.as_bytes(), time, &log_id, log_index))),
             inclusion_proof: Some(InclusionProof {
                 log_index: 3,
                 root_hash: Hash::new(root),
                 tree_size: 5,
                 hashes: log::path(3, &hashes).into_iter().map(Hash::new).collect(),
-                checkpoint: self.signed_checkpoint(&root, 5),
+                checkpoint: signed_checkpoint(spec, key, log_id, &root, 5),
             }),
             canonicalized_body: leaf.into_bytes(),
         }
@@ -174,19 +177,24 @@ impl Scene {
             _ => self.log_key.id(),
         }
     }
+}
 
-    pub fn signed_checkpoint(&self, root: &[u8; 32], size: u64) -> String {
-        let spec = &self.checkpoint;
-        let text = format!("{}\n{size}\n{}\n", spec.origin, log::base64(root));
-        let mut signature = self.log_key.sign(text.as_bytes());
-        if spec.forged {
-            *signature.last_mut().unwrap() ^= 1;
-        }
-        let hint = spec.hint.unwrap_or(self.log_id()[..4].try_into().unwrap());
-        let own = log::note_line(&spec.name, &hint, &signature);
-        let own = if spec.unsigned { String::new() } else { own };
-        format!("{text}\n{}{own}{}", spec.before.concat(), spec.after.concat())
+fn signed_checkpoint(
+    spec: &Checkpoint,
+    key: &Key,
+    log_id: [u8; 32],
+    root: &[u8; 32],
+    size: u64,
+) -> String {
+    let text = format!("{}\n{size}\n{}\n", spec.origin, log::base64(root));
+    let mut signature = key.sign(text.as_bytes());
+    if spec.forged {
+        *signature.last_mut().unwrap() ^= 1;
     }
+    let hint = spec.hint.unwrap_or(log_id[..4].try_into().unwrap());
+    let own = log::note_line(&spec.name, &hint, &signature);
+    let own = if spec.unsigned { String::new() } else { own };
+    format!("{text}\n{}{own}{}", spec.before.concat(), spec.after.concat())
 }
 
 fn vector(bytes: &[u8]) -> Vec<u8> {

@@ -94,6 +94,20 @@ pub struct Checkpoint {
     pub forged: bool,
 }
 
+impl Checkpoint {
+    pub fn of(origin: &str, name: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            name: name.to_owned(),
+            hint: None,
+            before: Vec::new(),
+            after: Vec::new(),
+            unsigned: false,
+            forged: false,
+        }
+    }
+}
+
 type Edit<T> = Vec<Box<dyn Fn(&mut T)>>;
 
 pub struct Scene {
@@ -122,6 +136,8 @@ pub struct Scene {
     pub signature: Option<Vec<u8>>,
     pub body: Edit<Body>,
     pub checkpoint: Checkpoint,
+    /// That of a second log, which then holds an entry too.
+    pub other_checkpoint: Option<Checkpoint>,
     pub bundle_edits: Edit<Bundle>,
     pub root_edits: Edit<TrustedRoot>,
     pub policy: Option<Policy>,
@@ -178,15 +194,8 @@ impl Scene {
             promise,
             signature: None,
             body: Vec::new(),
-            checkpoint: Checkpoint {
-                origin,
-                name: log_name.to_owned(),
-                hint: None,
-                before: Vec::new(),
-                after: Vec::new(),
-                unsigned: false,
-                forged: false,
-            },
+            checkpoint: Checkpoint::of(&origin, log_name),
+            other_checkpoint: None,
             bundle_edits: Vec::new(),
             root_edits: Vec::new(),
             policy: None,

@@ -1,6 +1,8 @@
 //! RFC 3161 tokens, with every part that a verifier must check open to change.
 
 use formats::certificate::Certificate;
+use formats::digest::HashAlgorithm;
+use formats::key::KeyAlgorithm;
 
 use super::der::{octets, oid, sequence, small, tlv};
 use super::pki::{Key, sha256};
@@ -28,6 +30,12 @@ impl TokenSpec {
     }
 
     pub fn response(&self, signature: &[u8], signer: &Certificate, key: &Key) -> Vec<u8> {
+        // P-384 authorities sign with SHA-384 throughout, as GitHub's does.
+        let (hash, signature_oid) = match key.public().algorithm() {
+            KeyAlgorithm::EcdsaP384 => (HashAlgorithm::Sha384, "1.2.840.10045.4.3.3"),
+            _ => (HashAlgorithm::Sha256, "1.2.840.10045.4.3.2"),
+        };
+        let digest_identifier = sequence(&[&oid(hash.oid())]);
         let imprint = sha256(self.over.as_deref().unwrap_or(signature));
         let time = time::OffsetDateTime::from_unix_timestamp(self.gen_time).unwrap();
         let time = format!(
@@ -49,7 +57,7 @@ impl TokenSpec {
         let ess = self.ess.clone().unwrap_or_else(|| vec![sha256(signer.der())]);
         let mut attributes = vec![
             attribute("1.2.840.113549.1.9.3", &oid(TST_INFO)),
-            attribute("1.2.840.113549.1.9.4", &octets(&sha256(&tst_info))),
+            attribute("1.2.840.113549.1.9.4", &octets(hash.digest(&tst_info).as_bytes())),
         ];
         if !ess.is_empty() {
             let ids: Vec<Vec<u8>> = ess.iter().map(|id| sequence(&[&octets(id)])).collect();
@@ -66,9 +74,9 @@ impl TokenSpec {
         let signer_info = sequence(&[
             &small(1),
             &sequence(&[signer.issuer_dn(), &serial]),
-            &sha256_identifier(),
+            &digest_identifier,
             &tlv(0xa0, &[&attributes]),
-            &sequence(&[&oid("1.2.840.10045.4.3.2")]),
+            &sequence(&[&oid(signature_oid)]),
             &octets(&signed),
         ]);
         let bag: Vec<&[u8]> = self.bag.iter().map(Certificate::der).collect();
@@ -76,7 +84,7 @@ impl TokenSpec {
         let content = tlv(0xa0, &[&octets(&tst_info)]);
         let signed_data = sequence(&[
             &small(3),
-            &tlv(0x31, &[&sha256_identifier()]),
+            &tlv(0x31, &[&digest_identifier]),
             &sequence(&[&oid(TST_INFO), &content]),
             &bag,
             &tlv(0x31, &[&signer_info]),

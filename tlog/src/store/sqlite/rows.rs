@@ -23,7 +23,7 @@ pub(super) fn write(
         write_tiles(connection, part)?;
         keys.add(part.tree, &part.entries);
         write_head(connection, part.tree, &part.head)?;
-        written += part.entries.iter().map(entry_bytes).sum::<usize>() + HEAD_BYTES;
+        written += part.entries.iter().map(entry_bytes).sum::<usize>();
         written += part.tiles.iter().map(|(_, tile)| tile.len()).sum::<usize>();
     }
     keys.write(connection)?;
@@ -185,4 +185,5 @@ fn entry_bytes(entry: &NewEntry) -> usize {
 
 /// About what an entry's keys take.
 const KEY_BYTES: usize = 128;
-const HEAD_BYTES: usize = 4096;
+/// About what the smallest commit writes: a page each for entry, keys and head.
+const HEAD_BYTES: usize = 3 * super::PAGE_SIZE as usize;
