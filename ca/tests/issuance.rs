@@ -155,7 +155,7 @@ async fn every_certificate_has_its_audit_row() {
     let desk = Desk::new();
     let leaf = certificate(&desk).await;
     desk.engine.shutdown();
-    let database = rusqlite_rows(&desk);
+    let database = rows(&desk);
     let row: serde_json::Value = serde_json::from_slice(database.last().unwrap()).unwrap();
     assert_eq!(row["event"], "issued");
     assert_eq!(row["subject"], EMAIL);
@@ -164,8 +164,36 @@ async fn every_certificate_has_its_audit_row() {
     assert_eq!(row["serial"], serial);
 }
 
-fn rusqlite_rows(desk: &Desk) -> Vec<Vec<u8>> {
+#[tokio::test(flavor = "multi_thread")]
+async fn audit_survives_load() {
+    let desk = std::sync::Arc::new(Desk::new());
+    let authority = std::sync::Arc::new(desk.authority());
+    let mut tasks = Vec::new();
+    for _ in 0..MANY {
+        let (desk, authority) = (desk.clone(), authority.clone());
+        tasks.push(tokio::spawn(async move {
+            let identity = desk.identity().await;
+            let key = desk.proven_key(&identity);
+            issue(&authority, identity, key).await.unwrap();
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    desk.engine.shutdown();
+    let indexes: std::collections::BTreeSet<u64> = rows(&desk)
+        .iter()
+        .map(|row| serde_json::from_slice::<serde_json::Value>(row).unwrap())
+        .map(|row| row["ctIndex"].as_u64().unwrap())
+        .collect();
+    let expected: std::collections::BTreeSet<u64> = (1..=MANY).collect();
+    assert_eq!(indexes, expected, "a row for each entry after the log's first");
+}
+
+const MANY: u64 = 300;
+
+fn rows(desk: &Desk) -> Vec<Vec<u8>> {
     use tlog::store::Store as _;
     let store = tlog::store::sqlite::SqliteStore::open(&desk.dir().join("log.db")).unwrap();
-    store.audit(1, 100).unwrap().into_iter().map(|stored| stored.row).collect()
+    store.audit(1, 1000).unwrap().into_iter().map(|stored| stored.row).collect()
 }

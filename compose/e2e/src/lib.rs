@@ -19,6 +19,7 @@ pub mod log;
 pub mod merkle;
 pub mod note;
 pub mod openssl;
+pub mod process;
 pub mod provider;
 pub mod rekor;
 pub mod token;

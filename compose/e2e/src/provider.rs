@@ -12,7 +12,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::instance::{Instance, ca};
+use crate::instance::Instance;
+use crate::process::ca;
 
 /// A provider on loopback. It stops when it is dropped.
 pub struct Provider {

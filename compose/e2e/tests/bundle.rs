@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use e2e::ct::{self, Entry, Sct};
 use e2e::der::{Certificate, element, pem};
-use e2e::instance::{Instance, run};
+use e2e::instance::Instance;
 use e2e::key::p256_verifies;
 use e2e::log::Log;
 use e2e::merkle::leaf_hash;
 use e2e::openssl::Desk;
+use e2e::process::run;
 use e2e::{rekor, sha256, token, unb64};
 use serde_json::Value;
 use tempfile::TempDir;

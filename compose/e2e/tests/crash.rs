@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use e2e::ct::{self, Entry as CtEntry, Sct};
 use e2e::http::Connection;
-use e2e::instance::{Instance, Stopped, ca};
+use e2e::instance::{Instance, Stopped};
 use e2e::issue::{chain, challenge};
 use e2e::key::Key;
 use e2e::log::Log;
 use e2e::merkle::{Hash, leaf_hash, roots};
 use e2e::note::Checkpoint;
+use e2e::process::ca;
 use e2e::rekor::{Entry, hashed_rekord, published};
 use e2e::unb64;
 

@@ -5,9 +5,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use e2e::instance::{Instance, ca};
+use e2e::instance::Instance;
 use e2e::issue::certificate;
 use e2e::key::Key;
+use e2e::process::ca;
 use e2e::rekor::hashed_rekord;
 use e2e::token::{Change, Forger};
 use rusqlite::Connection;

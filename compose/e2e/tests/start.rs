@@ -9,9 +9,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use e2e::instance::{Instance, NotStarted, ca};
+use e2e::instance::{Instance, NotStarted};
 use e2e::issue::certificate;
 use e2e::key::Key;
+use e2e::process::ca;
+use e2e::provider::free_port;
 use e2e::{log, openssl, rekor, token};
 use tempfile::TempDir;
 
@@ -36,10 +38,6 @@ fn init() -> (TempDir, String) {
         text.replace("127.0.0.1:2112", &format!("127.0.0.1:{}", free_port()))
     });
     (folder, dir)
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn edit(dir: &Path, change: impl FnOnce(String) -> String) {
@@ -424,6 +422,17 @@ fn ready_soon_and_gone_soon() {
     let server = stopped.restart();
     assert!(server.ready_after() < Duration::from_secs(5), "{:?}", server.ready_after());
     assert_eq!(log::Log::read(&server).checkpoint.size, 1, "the log was born once");
+}
+
+#[test]
+fn whoever_is_ready_stops_gracefully() {
+    // A signal in the very moment of the ready line must find its handler.
+    let mut server = Instance::dev();
+    for _ in 0..8 {
+        server.signal_stop();
+        let (stopped, _took) = server.wait_stopped();
+        server = stopped.restart();
+    }
 }
 
 #[test]

@@ -259,7 +259,7 @@ fn tsa_request_bounded() {
     let endless = self::query(&sha256_imprint(&digest), &[&tlv(6, &arcs)]);
     let before = server.resident_kib();
     client_fault_of_any_form(&ask(&server, &endless));
-    let some = self::query(&sha256_imprint(&digest), &[&tlv(6, &vec![1; 200])]);
+    let some = self::query(&sha256_imprint(&digest), &[&tlv(6, &[1; 200])]);
     client_fault_of_any_form(&ask(&server, &some));
     assert!(server.resident_kib().saturating_sub(before) < 8 * 1024);
     let reply = granted(&ask(&server, &query));

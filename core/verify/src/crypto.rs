@@ -144,7 +144,8 @@ impl From<SignatureAlgorithm> for Scheme {
 /// Why a signature was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum SignatureError {
-    /// The signature does not hold for this key and message, or the key is not a point of its curve.
+    /// The signature does not hold for this key and message, or the key is not a point of its
+    /// curve.
     #[error("the signature does not verify under the key")]
     Invalid,
     /// The scheme belongs to another family of keys.

@@ -1,4 +1,4 @@
-//! Certificate and policy in, [`MatchedIdentity`] out.
+//! Certificate and policy in, `MatchedIdentity` out.
 
 use formats::certificate::{FulcioExtensions, LeafIdentity, SubjectName};
 use formats::statement::Statement;

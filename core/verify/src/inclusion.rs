@@ -68,7 +68,7 @@ impl<'a> ReadEntry<'a> {
     }
 
     /// Whether the trust root trusts the log at `time`, unix seconds.
-    pub(crate) fn log_trusted_at(&self, time: i64) -> bool {
+    fn log_trusted_at(&self, time: i64) -> bool {
         self.logs.iter().any(|log| log.window.contains(time))
     }
 
@@ -223,8 +223,8 @@ impl NoteVerifier for LogKey<'_> {
     }
 }
 
-/// The log was trusted when the signature was made. A promise's own time was checked where the
-/// promise was; a key bundle without any time has none to check.
+/// The log was trusted at every verified time, its own promise's included; a key bundle without any
+/// time has none to check.
 fn check_window(read: &ReadEntry<'_>, signer: &Signer<'_>) -> Result<(), Refusal> {
     match signer.times().iter().map(VerifiedTime::seconds).find(|time| !read.log_trusted_at(*time))
     {

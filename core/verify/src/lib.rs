@@ -30,7 +30,8 @@
 //! # let bundle = include_bytes!("../tests/data/real-clients/blob-bundle-rekorv2-tsa.json");
 //! # let key = include_str!("../tests/data/real-clients/cosign.pub");
 //! # let now = 1_795_320_000;
-//! let verifier = Verifier::new(&TrustedRoot::from_json(root)?)?; // once, for any number of bundles
+//! // Once, for any number of bundles.
+//! let verifier = Verifier::new(&TrustedRoot::from_json(root)?)?;
 //! let bundle = Bundle::from_json(bundle)?;
 //! let policy = Policy::key(PublicKey::from_pem(key)?);
 //!

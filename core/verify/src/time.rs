@@ -1,4 +1,4 @@
-//! Timestamps and promises in, [`VerifiedTimes`] out: when the signature was made, according to
+//! Timestamps and promises in, `VerifiedTimes` out: when the signature was made, according to
 //! someone the trust root trusts to say so.
 //!
 //! A time is read only after what carries it is authenticated. An inclusion proof gives no time; an

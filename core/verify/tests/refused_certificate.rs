@@ -285,6 +285,15 @@ fn bundle_certs_never_anchor() {
     accepted_v1(|scene| add_to_chain(scene, 0));
     let refusal = Scene::refused(Kind::Dsse1, |scene| add_to_chain(scene, 1));
     assert_eq!(refusal, Refusal::Bundle(BundleFault::RootInChain { position: 1 }));
+    let refusal = Scene::refused(Kind::Dsse1, |scene| {
+        let stranger = Scene::new(Kind::Dsse1).ca_chain()[1].clone();
+        scene.edit_bundle(move |bundle| {
+            if let Material::Chain(chain) = &mut bundle.material {
+                chain.push(stranger.clone());
+            }
+        });
+    });
+    assert_eq!(refusal, Refusal::Bundle(BundleFault::RootInChain { position: 1 }));
     // A whole chain of their own, without the root that would give it away.
     let refusal = Scene::refused(Kind::Dsse1, |scene| {
         add_to_chain(scene, 0);

@@ -311,6 +311,19 @@ fn thresholds_count_authorities() {
         });
     });
     assert_eq!(one_name, too_few);
+    // One key under two names, one after the other.
+    let renamed = stamped(|scene| {
+        scene.policy = policy();
+        scene.tokens.push(TokenSpec::at(T + 1));
+        scene.edit_root(|root| {
+            let mut later = root.timestamp_authorities[0].clone();
+            later.uri = "https://renamed.example.org".to_owned();
+            later.window.start = T + 1;
+            root.timestamp_authorities[0].window.end = Some(T);
+            root.timestamp_authorities.push(later);
+        });
+    });
+    assert_eq!(renamed, too_few);
     let two = Scene::after(Kind::Rekor2, |scene| {
         scene.policy = policy();
         add_tsa(scene);

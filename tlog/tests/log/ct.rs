@@ -122,6 +122,24 @@ fn ct_takes_only_ours() {
     assert_eq!(add(&chain(&[root])), Err(Rejected::NotOurs));
 }
 
+/// The CA's own way in is as strict about everything but the signature that it has just made.
+#[test]
+fn what_the_ca_just_signed_is_the_same_entry() {
+    let world = World::new();
+    let ours = world.ca.authorities();
+    let precertificate = world.ca.precertificate("a@example.com");
+    let checked = ct::accept_precertificate(&precertificate, &[], &ours).unwrap();
+    let signed = ct::accept_just_signed(&precertificate, &ours).unwrap();
+    assert_eq!(signed.identity(), checked.identity());
+    let just = |certificate: &Certificate| ct::accept_just_signed(certificate, &ours).err();
+    let foreign = Ca::new("another CA").precertificate("a@example.com");
+    assert_eq!(just(&foreign), Some(Rejected::NotOurs));
+    let plain = world.ca.issue("a@example.com", &[]);
+    assert_eq!(just(&plain), Some(Rejected::NotAPrecertificate));
+    let both = world.ca.issue("a@example.com", &[poison(), scts()]);
+    assert_eq!(just(&both), Some(Rejected::PoisonAndScts));
+}
+
 #[test]
 fn chain_bodies_of_any_shape_are_refused() {
     let world = World::new();

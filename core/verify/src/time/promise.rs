@@ -23,9 +23,6 @@ pub(super) fn verify(read: &ReadEntry<'_>, now: i64) -> Result<Option<VerifiedTi
     if time > now {
         return Err(read.refuse(EntryFault::IntegratedTimeInFuture(time)));
     }
-    if !read.log_trusted_at(time) {
-        return Err(AuthorityFault::LogWindow(time).into());
-    }
     Ok(Some(VerifiedTime {
         seconds: time,
         source: TimeSource::SignedEntryTimestamp { log_id: log.id },
