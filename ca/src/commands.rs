@@ -120,6 +120,13 @@ fn reopen(dir: &Path, listen: Option<SocketAddr>) -> Result<std::net::TcpListene
         .into());
     }
     let kept = config.listen.address;
+    if !kept.ip().is_loopback() {
+        return Err(format!(
+            "{dir}/ca.toml: listen.address = \"{kept}\": `ca dev` believes everyone and listens on \
+             loopback only"
+        )
+        .into());
+    }
     match listen {
         Some(other) if other != kept => Err(format!(
             "--listen {other}: the instance in {dir} has the address {kept} in its trust root; \

@@ -64,12 +64,14 @@ async fn run(instance: Instance, mode: Mode) -> Result<(), Failure> {
             stopping.clone(),
         )));
     }
+    // Whoever reads "ready" may stop the server at once, and must find it listening for that.
+    let mut signals = StopSignals::listen()?;
     announce(&instance, development)?;
 
-    stop_signal().await;
+    signals.next().await;
     tracing::info!("stopping: finishing what was accepted; a second signal stops at once");
-    tokio::spawn(async {
-        stop_signal().await;
+    tokio::spawn(async move {
+        signals.next().await;
         std::process::exit(1);
     });
     let _no_receiver = stop.send(true);
@@ -127,26 +129,43 @@ fn announce(instance: &Instance, development: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Ctrl-C, and where there is one SIGTERM.
 #[cfg(unix)]
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                terminate.recv().await;
-            }
-            Err(_unavailable) => std::future::pending().await,
+struct StopSignals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
     }
 }
 
 #[cfg(not(unix))]
-async fn stop_signal() {
-    let _unavailable = tokio::signal::ctrl_c().await;
+struct StopSignals;
+
+#[cfg(not(unix))]
+impl StopSignals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        let _unavailable = tokio::signal::ctrl_c().await;
+    }
 }
 
 /// `ca fsck`: rechecks the logs of the instance in `dir` and prints `ok` or what is wrong.

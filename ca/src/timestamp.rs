@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 use tlog::engine::Engine;
 use tokio::sync::Mutex;
 
-use crate::answer::{Refusal, body, media_type, printable, typed};
+use crate::answer::{Reason, Refusal, body, media_type, printable, typed};
 use crate::clock::Clock;
 use crate::commands::Failure;
 use crate::instance::Instance;
@@ -73,7 +73,9 @@ async fn timestamp(
         Err(Refused::Wire(refusal)) => refusal.into_response(),
         // Only a query that was understood gets an answer in RFC 3161's own form.
         Err(Refused::Query(failure, text)) => {
-            reply(StatusCode::BAD_REQUEST, rejection(failure, &text))
+            let mut response = reply(StatusCode::BAD_REQUEST, rejection(failure, &text));
+            response.extensions_mut().insert(Reason("query"));
+            response
         }
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! Streams: the memory it takes does not grow with the log. Nothing is changed or repaired.
 //!
-//! Not noticed, because nothing else depends on them: changes to the small values, to the time
-//! beside an artifact log's head (no signature covers it), and audit rows cut off at the end.
+//! Not noticed, because nothing else depends on them: changes to the small values, and audit rows
+//! cut off at the end.
 
 mod finding;
 mod keys;

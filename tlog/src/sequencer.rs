@@ -62,7 +62,10 @@ impl Sequencer {
 
     fn commit(&mut self, batch: &[Job]) -> Result<Plan, SubmitError> {
         let mut moved = None;
-        for attempt in 0..MAX_ATTEMPTS {
+        let began = Instant::now();
+        // A replica that is a little faster can be first many times in a row, but not for long.
+        let attempts = (0..).take_while(|n| *n < MIN_ATTEMPTS || began.elapsed() < MAX_PATIENCE);
+        for attempt in attempts {
             // 0. After a commit of unknown outcome the store is asked first. Until it answers,
             //    nothing is signed: the head it may hold is one that we must build on.
             if self.stale {
@@ -416,7 +419,7 @@ impl Drop for OnExit<'_> {
     }
 }
 
-const MAX_ATTEMPTS: usize = 64;
+const MIN_ATTEMPTS: usize = 64;
 const READ_BACK: usize = 64;
 const MIN_PATIENCE: Duration = Duration::from_millis(20);
 const MAX_PATIENCE: Duration = Duration::from_secs(10);

@@ -3,12 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use e2e::answer::refused;
-use e2e::ct::{self, Entry, Sct};
-use e2e::der::{Certificate, all_pem, element, pem};
+use e2e::ct::{self, Sct};
+use e2e::der::{Certificate, all_pem};
 use e2e::instance::Instance;
 use e2e::issue::{certificate, chain, challenge, challenge_with, csr, post_v2};
 use e2e::key::Key;
-use e2e::openssl::Desk;
 use e2e::token::token;
 use e2e::{b64, http, issue};
 use serde_json::{Value, json};

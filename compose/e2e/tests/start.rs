@@ -7,6 +7,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use e2e::instance::{Instance, NotStarted};
@@ -426,12 +427,32 @@ fn ready_soon_and_gone_soon() {
 
 #[test]
 fn whoever_is_ready_stops_gracefully() {
-    // A signal in the very moment of the ready line must find its handler.
-    let mut server = Instance::dev();
-    for _ in 0..8 {
-        server.signal_stop();
-        let (stopped, _took) = server.wait_stopped();
-        server = stopped.restart();
+    // A signal in the very moment of the ready line must find its handler, on a busy machine too.
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let _rest = Rest(&stop);
+        let mut server = Instance::dev();
+        for _ in 0..12 {
+            server.signal_stop();
+            let (stopped, _took) = server.wait_stopped();
+            server = stopped.restart();
+        }
+    });
+}
+
+/// Sends the busy threads home, also when the test fails.
+struct Rest<'a>(&'a AtomicBool);
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -10,7 +10,7 @@ mod schema;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use merkle::tile::TileId;
 use rusqlite::config::DbConfig;
@@ -273,7 +273,17 @@ fn set_up(connection: &Connection, pragmas: &str) -> Result<(), StoreError> {
     connection
         .set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)
         .map_err(failed("setting up the database"))?;
-    connection.execute_batch(pragmas).map_err(failed("setting up the database"))
+    // Two that open a fresh database at once want the same lock to make it a write-ahead one, and
+    // SQLite does not wait for that lock by itself.
+    let began = Instant::now();
+    loop {
+        match connection.execute_batch(pragmas) {
+            Err(error) if is_busy(&error) && began.elapsed() < BUSY_TIMEOUT => {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            done => return done.map_err(failed("setting up the database")),
+        }
+    }
 }
 
 /// SQLite's integers are signed. Ours stay below 2^63 by far: an index has 40 bits, a time 44.
@@ -288,6 +298,10 @@ fn index_of(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
 
 fn is_flush(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| FLUSH_ERRORS.contains(&error.extended_code))
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 fn failed(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
@@ -326,6 +340,7 @@ const READER_PRAGMAS: &str = "
 const PAGE_SIZE: u32 = 8192;
 const CHECKPOINT_BYTES: usize = 16 << 20;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 const MAX_READERS: usize = 4;
 
 /// SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC.

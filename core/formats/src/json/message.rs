@@ -18,8 +18,22 @@ use super::JsonError;
 /// [`JsonError::Schema`].
 pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    T::deserialize(Messages(&mut reader))
-        .map_err(|error| JsonError::Schema { message: error.to_string() })
+    T::deserialize(Messages(&mut reader)).map_err(|error| named::<T>(text, &error))
+}
+
+/// The error with the path of the member that it is about. Read a second time for that, so that
+/// only what is refused pays for keeping track.
+fn named<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> JsonError {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let mut track = serde_path_to_error::Track::new();
+    let again =
+        T::deserialize(serde_path_to_error::Deserializer::new(Messages(&mut reader), &mut track));
+    let path = track.path().to_string();
+    drop(again);
+    match path.as_str() {
+        "." | "?" => JsonError::Schema { message: error.to_string() },
+        member => JsonError::Schema { message: format!("{member}: {error}") },
+    }
 }
 
 /// A reader whose structs are maps, at any depth.

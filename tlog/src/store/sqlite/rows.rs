@@ -3,6 +3,7 @@
 use merkle::Hash;
 use merkle::tile::TileId;
 use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest as _, Sha256};
 
 use super::keys::Keys;
 use super::{failed, index_of, signed};
@@ -81,10 +82,11 @@ fn write_head(
     tree: Tree,
     signed_head: &SignedHead,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO head (tree, size, root, timestamp_ms, checkpoint)
-        VALUES (?1, ?2, ?3, ?4, ?5)
+    let sql = "INSERT INTO head (tree, size, root, timestamp_ms, checkpoint, digest)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)
         ON CONFLICT (tree) DO UPDATE SET size = excluded.size, root = excluded.root,
-            timestamp_ms = excluded.timestamp_ms, checkpoint = excluded.checkpoint";
+            timestamp_ms = excluded.timestamp_ms, checkpoint = excluded.checkpoint,
+            digest = excluded.digest";
     let mut statement = connection.prepare_cached(sql).map_err(failed("writing a head"))?;
     let Head { size, root, timestamp_ms } = &signed_head.head;
     statement
@@ -93,10 +95,24 @@ fn write_head(
             signed(*size),
             root.as_bytes(),
             signed(*timestamp_ms),
-            signed_head.checkpoint
+            signed_head.checkpoint,
+            head_digest(tree, signed_head)
         ])
         .map_err(failed("writing a head"))?;
     Ok(())
+}
+
+/// What tells that no column of a head's row was changed by a failing disk. Whoever can write the
+/// database can write this too; against them stands the log's signature.
+fn head_digest(tree: Tree, signed: &SignedHead) -> [u8; 32] {
+    Sha256::new()
+        .chain_update([tree.id()])
+        .chain_update(signed.head.size.to_be_bytes())
+        .chain_update(signed.head.root.as_bytes())
+        .chain_update(signed.head.timestamp_ms.to_be_bytes())
+        .chain_update(&signed.checkpoint)
+        .finalize()
+        .into()
 }
 
 fn write_audit(connection: &Connection, rows: &[Vec<u8>]) -> Result<(), StoreError> {
@@ -125,17 +141,25 @@ fn write_audit(connection: &Connection, rows: &[Vec<u8>]) -> Result<(), StoreErr
 
 pub(super) fn head(connection: &Connection, tree: Tree) -> Result<Option<SignedHead>, StoreError> {
     let row = connection
-        .prepare_cached("SELECT size, root, timestamp_ms, checkpoint FROM head WHERE tree = ?1")
+        .prepare_cached(
+            "SELECT size, root, timestamp_ms, checkpoint, digest FROM head WHERE tree = ?1",
+        )
         .and_then(|mut statement| {
             let read = |row: &rusqlite::Row<'_>| {
                 let root: [u8; 32] = row.get(1)?;
                 let (size, timestamp_ms) = (index_of(row, 0)?, index_of(row, 2)?);
                 let head = Head { size, root: Hash::new(root), timestamp_ms };
-                Ok(SignedHead { head, checkpoint: row.get(3)? })
+                let digest: [u8; 32] = row.get(4)?;
+                Ok((SignedHead { head, checkpoint: row.get(3)? }, digest))
             };
             statement.query_row([tree.id()], read).optional()
         });
-    row.map_err(failed("reading a head"))
+    match row.map_err(failed("reading a head"))? {
+        Some((head, digest)) if head_digest(tree, &head) != digest => {
+            Err(StoreError::Corrupt { tree, what: "a head" })
+        }
+        row => Ok(row.map(|(head, _)| head)),
+    }
 }
 
 pub(super) fn walk_tiles(

@@ -16,13 +16,15 @@ CREATE TABLE tile (
     hashes BLOB NOT NULL
 ) STRICT;
 
--- The last head of each tree.
+-- The last head of each tree. digest is SHA-256 over the other columns (see rows.rs): no signature
+-- covers the time of an artifact log's head.
 CREATE TABLE head (
     tree INTEGER PRIMARY KEY,
     size INTEGER NOT NULL,
     root BLOB NOT NULL,
     timestamp_ms INTEGER NOT NULL,
-    checkpoint TEXT NOT NULL
+    checkpoint TEXT NOT NULL,
+    digest BLOB NOT NULL
 ) STRICT;
 
 -- Dedup and search keys, as sorted runs of fixed records (see keys.rs). Each commit adds a row
