@@ -19,7 +19,7 @@ use crate::answer::{self, Reason, Refusal};
 use crate::audit::Strangers;
 use crate::clock::Clock;
 use crate::commands::Failure;
-use crate::fulcio::{self, Fulcio};
+use crate::fulcio::{self, ChainText, Fulcio};
 use crate::health::{self, Health};
 use crate::identity::Identities;
 use crate::instance::Instance;
@@ -67,6 +67,7 @@ pub fn join(
         authority,
         allowed_keys: KeyRule::DEFAULTS.to_vec(),
         strangers: Strangers::default(),
+        chain: ChainText::of(&instance.authority),
         metrics: metrics.clone(),
     });
     let timestamps = Arc::new(TimestampAuthority::open(instance, engine, clock, &metrics)?);

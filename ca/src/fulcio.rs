@@ -36,6 +36,8 @@ pub struct Fulcio {
     pub allowed_keys: Vec<KeyRule>,
     /// The audit rows of requests without a good token.
     pub strangers: Strangers,
+    /// The chain as it is answered.
+    pub chain: ChainText,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -64,11 +66,7 @@ async fn signing_cert_v2(State(fulcio): State<Arc<Fulcio>>, request: Request<Bod
             wire.certificate_signing_request,
         )?;
         let issued = certify(&fulcio, token, proof).await?;
-        let certificates: Vec<String> = issued.chain().map(pem).collect();
-        let body = json!({
-            "signedCertificateEmbeddedSct": { "chain": { "certificates": certificates } },
-        });
-        Ok(answer::json(StatusCode::OK, &body))
+        Ok(typed(StatusCode::OK, "application/json", fulcio.chain.json(issued.leaf())))
     })
     .await
 }
@@ -86,7 +84,7 @@ async fn signing_cert_v1(State(fulcio): State<Arc<Fulcio>>, request: Request<Bod
         };
         let proof = Proof::choose(challenge, wire.certificate_signing_request)?;
         let issued = certify(&fulcio, token, proof).await?;
-        Ok(typed(StatusCode::CREATED, PEM_CHAIN, pem_chain(issued.chain())))
+        Ok(typed(StatusCode::CREATED, PEM_CHAIN, fulcio.chain.pem(issued.leaf())))
     })
     .await
 }
@@ -140,7 +138,7 @@ async fn configuration(State(fulcio): State<Arc<Fulcio>>) -> Response {
 }
 
 async fn root_cert(State(fulcio): State<Arc<Fulcio>>) -> Response {
-    typed(StatusCode::OK, PEM_CHAIN, pem_chain(fulcio.authority.chain().iter()))
+    typed(StatusCode::OK, PEM_CHAIN, fulcio.chain.pem.clone())
 }
 
 /// How the requester proves that the private key is theirs.
@@ -232,19 +230,41 @@ async fn answer_with(work: impl Future<Output = Result<Response, Refusal>>) -> R
     work.await.unwrap_or_else(|refusal| refusal.into_response())
 }
 
+/// The CA's chain in both spellings of the answers, written once: it is most of every answer.
+pub struct ChainText {
+    pem: String,
+    json: String,
+}
+
+impl ChainText {
+    /// The chain as it follows each leaf: issuing certificate first, root last.
+    pub fn of(chain: &[Certificate]) -> Self {
+        let pems: Vec<String> = chain.iter().map(pem).collect();
+        let json = pems.iter().map(|pem| format!(",\"{}\"", escaped(pem))).collect();
+        Self { pem: pems.join("\n"), json }
+    }
+
+    /// v1: the certificates one after the other.
+    fn pem(&self, leaf: &Certificate) -> String {
+        format!("{}\n{}", pem(leaf), self.pem)
+    }
+
+    /// v2: one string for each certificate, none of which ends in a line feed.
+    fn json(&self, leaf: &Certificate) -> String {
+        let (leaf, rest) = (escaped(&pem(leaf)), &self.json);
+        format!(
+            r#"{{"signedCertificateEmbeddedSct":{{"chain":{{"certificates":["{leaf}"{rest}]}}}}}}"#
+        )
+    }
+}
+
 fn pem(certificate: &Certificate) -> String {
     certificate.to_pem().trim_end().to_owned()
 }
 
-fn pem_chain<'a>(chain: impl Iterator<Item = &'a Certificate>) -> String {
-    let mut text = String::new();
-    for certificate in chain {
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text.push_str(&pem(certificate));
-    }
-    text
+/// PEM inside a JSON string: its line feeds are all that needs escaping.
+fn escaped(pem: &str) -> String {
+    pem.replace('\n', "\\n")
 }
 
 #[derive(Deserialize)]

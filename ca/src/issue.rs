@@ -60,6 +60,11 @@ pub struct Issued {
 }
 
 impl Issued {
+    /// The certificate itself.
+    pub const fn leaf(&self) -> &Certificate {
+        &self.certificate
+    }
+
     /// Leaf first, root last.
     pub fn chain(&self) -> impl Iterator<Item = &Certificate> {
         std::iter::once(&self.certificate).chain(self.chain.iter())
