@@ -12,9 +12,9 @@ use ca::identity::{Identities, Token, VerifiedIdentity};
 use ca::instance::Instance;
 use ca::issue::Authority;
 use ca::keys::{SignFailed, Signer};
+use ca::logs;
 use ca::oidc_dev::DevIssuer;
 use ca::proof::{self, KeyRule, ProvenKey};
-use ca::{logs, metrics::Metrics};
 use formats::key::PublicKey;
 use p256::ecdsa::SigningKey;
 use p256::ecdsa::signature::Signer as _;
@@ -69,11 +69,8 @@ impl Desk {
     }
 
     pub fn authority(&self) -> Authority {
-        self.authority_with(Arc::clone(&self.instance.issuing_key))
-    }
-
-    pub fn authority_with(&self, key: Arc<dyn Signer>) -> Authority {
         let log = logs::ct_log(&self.instance, &self.engine).unwrap();
+        let key = Arc::clone(&self.instance.issuing_key);
         Authority::new(self.instance.authority.clone(), key, log, self.clock.clone()).unwrap()
     }
 
@@ -92,11 +89,6 @@ impl Desk {
 
     pub fn faces(&self) -> faces::Faces {
         faces::join(&self.instance, &self.engine, &self.clock, Some(&self.issuer)).unwrap()
-    }
-
-    #[allow(dead_code)]
-    pub fn metrics() -> Metrics {
-        Metrics::new().unwrap()
     }
 }
 

@@ -1,17 +1,14 @@
 //! Issuing: what is signed, what is not, and what is left behind.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod desk;
-
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::desk::{BORN, Counting, Desk, EMAIL};
 use ca::issue::{IssueError, issue};
 use ca::keys::RcgenKey;
 use ca::lint::{LintFailure, LintedKey, lint, sct_holds};
 use ca::profile::LIFE_SECONDS;
-use desk::{BORN, Counting, Desk, EMAIL};
 use formats::certificate::{Certificate, SubjectName, oid};
 use formats::sct::{embedded_scts, is_precertificate, precert_tbs};
 use rcgen::SigningKey as _;
@@ -166,8 +163,8 @@ async fn every_certificate_has_its_audit_row() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn audit_survives_load() {
-    let desk = std::sync::Arc::new(Desk::new());
-    let authority = std::sync::Arc::new(desk.authority());
+    let desk = Arc::new(Desk::new());
+    let authority = Arc::new(desk.authority());
     let mut tasks = Vec::new();
     for _ in 0..MANY {
         let (desk, authority) = (desk.clone(), authority.clone());
@@ -181,12 +178,12 @@ async fn audit_survives_load() {
         task.await.unwrap();
     }
     desk.engine.shutdown();
-    let indexes: std::collections::BTreeSet<u64> = rows(&desk)
+    let indexes: BTreeSet<u64> = rows(&desk)
         .iter()
         .map(|row| serde_json::from_slice::<serde_json::Value>(row).unwrap())
         .map(|row| row["ctIndex"].as_u64().unwrap())
         .collect();
-    let expected: std::collections::BTreeSet<u64> = (1..=MANY).collect();
+    let expected: BTreeSet<u64> = (1..=MANY).collect();
     assert_eq!(indexes, expected, "a row for each entry after the log's first");
 }
 

@@ -1,11 +1,7 @@
 //! `/readyz` turns red, with the name of what is broken, and only then.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod desk;
-
+use crate::desk::Desk;
 use axum::body::Body;
-use desk::Desk;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;

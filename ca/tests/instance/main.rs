@@ -1,0 +1,7 @@
+//! An instance without a listener: issuing and readiness on a clock that the test moves.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod desk;
+mod issuance;
+mod readiness;
