@@ -27,12 +27,17 @@ main() {
 
 # Counts into $passed; ends the script at the first block that does not do what it says.
 run_document() {
-    local document=$1 name line kind='' block='' number=0 start=0
+    local document=$1 name line kind='' block='' number=0 start=0 indent=''
     name=$(basename "$document")
     mkdir "$scratch/$name"
     cp "$here/../compose/compose.yaml" "$scratch/$name/" 2>/dev/null || true
     while IFS= read -r line || [ -n "$line" ]; do
         number=$((number + 1))
+        if [ -z "$kind" ]; then
+            # A block of a list is indented, and its lines are as far.
+            indent=${line%%[![:space:]]*}
+        fi
+        line=${line#"$indent"}
         case $kind:$line in
             ':```sh' | ':```sh '*) kind=${line#'```'} block='' start=$number ;;
             ':'*) ;;
