@@ -12,14 +12,12 @@ use crate::ceremony::{self, Plan};
 use crate::cli::{Cli, Command, Init, LogFormat, TrustFile};
 use crate::clock::Clock;
 use crate::config::{Config, Urls};
+use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::keys;
 use crate::oidc_dev::DevIssuer;
 use crate::run::{self, Mode};
 use crate::trust::TrustFiles;
-
-/// Anything that ends a command: shown as one line on standard error.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs one command; 0 when it did what it was told, else 1.
 pub fn run(cli: Cli) -> ExitCode {
@@ -55,7 +53,7 @@ fn init(flags: &Init) -> Result<(), Failure> {
     let plan = Plan { name: flags.name.clone(), address: flags.listen, urls, development: false };
     ceremony::init(&flags.dir, &plan, OffsetDateTime::now_utc())?;
     let instance = open(&flags.dir)?;
-    TrustFiles::of(&instance, None).publish(&instance.public())?;
+    publish(&instance, None)?;
     let dir = flags.dir.display();
     say(&format!(
         "made an instance in {dir}\n\
@@ -70,7 +68,7 @@ fn serve(dir: &Path) -> Result<(), Failure> {
     if instance.config.issuers.is_empty() {
         tracing::warn!("ca.toml names no [[issuer]]: nobody can get a certificate");
     }
-    TrustFiles::of(&instance, None).publish(&instance.public())?;
+    publish(&instance, None)?;
     run::serve(instance, Mode::Serve)
 }
 
@@ -103,7 +101,7 @@ fn dev(dir: Option<PathBuf>, listen: Option<SocketAddr>) -> Result<(), Failure> 
     };
     let instance = open(&dir)?;
     let issuer = instance.config.development_issuer();
-    TrustFiles::of(&instance, Some(&issuer)).publish(&instance.public())?;
+    publish(&instance, Some(&issuer))?;
     let issuer = development_issuer(&issuer, &dir)?;
     run::serve(instance, Mode::Development { bound, issuer })
 }
@@ -178,6 +176,18 @@ fn trust(dir: &Path, file: TrustFile, out: Option<PathBuf>, write: bool) -> Resu
         TrustFile::SigningConfig => &files.signing_config,
         TrustFile::ClientTrustConfig => &files.client_trust_config,
     })
+}
+
+/// Publishes the trust files. Until the logs are born nothing was signed under what is published,
+/// so that the URLs may still be changed; from then on a difference stops the start.
+fn publish(instance: &Instance, development_issuer: Option<&str>) -> Result<(), Failure> {
+    let files = TrustFiles::of(instance, development_issuer);
+    if instance.database().exists() {
+        files.publish(&instance.public())?;
+    } else {
+        files.write(&instance.public())?;
+    }
+    Ok(())
 }
 
 fn open(dir: &Path) -> Result<Instance, Failure> {

@@ -10,6 +10,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use crate::identity::IssuerConfig;
+use crate::identity::config::is_loopback;
 
 /// The whole of `ca.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -242,18 +243,6 @@ fn parse_url(key: &'static str, value: &str) -> Result<Url, ConfigError> {
         return Err(refuse(key, value, "must be a scheme, a host and at most a path"));
     }
     Ok(url)
-}
-
-/// Whether a URL names this machine alone.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
-    }
 }
 
 fn authority(url: &Url) -> String {

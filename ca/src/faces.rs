@@ -14,11 +14,12 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use merkle::note::key_id_ecdsa;
 use tlog::engine::Engine;
+use tracing::Instrument as _;
 
 use crate::answer::{self, Reason, Refusal};
 use crate::audit::Strangers;
 use crate::clock::Clock;
-use crate::commands::Failure;
+use crate::failure::Failure;
 use crate::fulcio::{self, ChainText, Fulcio};
 use crate::health::{self, Health};
 use crate::identity::Identities;
@@ -129,6 +130,7 @@ fn trust_routes(files: &TrustFiles) -> Router {
 fn metrics_routes(health: &Arc<Health>) -> Router {
     let serve = |State(health): State<Arc<Health>>| async move {
         health.problems();
+        health.metrics.take_over(health.engine.metrics());
         answer::typed(StatusCode::OK, "text/plain; version=0.0.4", health.metrics.render())
     };
     Router::new().route("/metrics", get(serve)).with_state(Arc::clone(health))
@@ -180,7 +182,10 @@ async fn watch(State(watch): State<Arc<Watch>>, request: Request, next: Next) ->
     let started = Instant::now();
     let id = watch.ids.next();
     let (method, face) = (known_method(request.method()), face(request.uri().path()));
-    let mut response = next.run(request).await;
+    // Whatever is logged on the way carries the id.
+    let span = tracing::error_span!("request", id, face);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let _logged_with_id = span.enter();
     let seconds = started.elapsed().as_secs_f64();
     let status = response.status();
     let code = status.as_str();
@@ -196,11 +201,11 @@ async fn watch(State(watch): State<Arc<Watch>>, request: Request, next: Next) ->
     }
     let micros = started.elapsed().as_micros();
     if status.is_server_error() {
-        tracing::error!(id, face, method, status = status.as_u16(), reason, micros, "request");
+        tracing::error!(method, status = status.as_u16(), reason, micros, "answered");
     } else if status.is_client_error() {
-        tracing::info!(id, face, method, status = status.as_u16(), reason, micros, "request");
+        tracing::info!(method, status = status.as_u16(), reason, micros, "answered");
     } else {
-        tracing::debug!(id, face, method, status = status.as_u16(), micros, "request");
+        tracing::debug!(method, status = status.as_u16(), micros, "answered");
     }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);

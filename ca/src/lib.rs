@@ -13,6 +13,7 @@ pub mod commands;
 pub mod config;
 pub mod ct;
 pub mod faces;
+pub mod failure;
 pub mod fulcio;
 pub mod health;
 pub mod identity;

@@ -23,7 +23,7 @@ use tlog::store::sqlite::SqliteStore;
 use tlog::{Accepted, Published, Submitted, Tree, rekor2};
 
 use crate::clock::Clock;
-use crate::commands::Failure;
+use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::keys::{Signer, p256_spki};
 

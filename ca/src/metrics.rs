@@ -3,6 +3,8 @@
 //! Labels are route templates, known methods, configured issuers and the fixed names of reasons:
 //! nothing that a client chooses becomes a series.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use prometheus::core::Collector;
 use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
@@ -31,8 +33,9 @@ pub struct Metrics {
     pub log_size: IntGaugeVec,
     /// `paraph_log_head_age_seconds` by log.
     pub head_age: IntGaugeVec,
-    /// `paraph_log_duplicates_total` by log: entries answered with one that was there.
-    pub duplicates: IntCounterVec,
+    /// What the log engine counts, under `paraph_log_…`; brought up to date when it is shown.
+    log: IntCounterVec,
+    store: IntCounterVec,
     /// `paraph_open_connections`.
     pub connections: IntGauge,
     /// `paraph_ready`: 1 when `/readyz` answers 200.
@@ -93,9 +96,17 @@ impl Metrics {
                 &registry,
                 gauges("paraph_log_head_age_seconds", "Age of the newest head.", &["log"])?,
             )?,
-            duplicates: add(
+            log: add(
                 &registry,
-                counters("paraph_log_duplicates_total", "Entries that were there.", &["log"])?,
+                counters(
+                    "paraph_log_answers_total",
+                    "Entries by log and outcome.",
+                    &["log", "outcome"],
+                )?,
+            )?,
+            store: add(
+                &registry,
+                counters("paraph_store_total", "What the store did, by what.", &["what"])?,
             )?,
             connections: add(
                 &registry,
@@ -104,6 +115,33 @@ impl Metrics {
             ready: add(&registry, IntGauge::new("paraph_ready", "1 when ready.")?)?,
             registry,
         })
+    }
+
+    /// Takes over what the log engine has counted.
+    pub fn take_over(&self, engine: &tlog::metrics::Metrics) {
+        let set = |counter: IntCounter, value: &AtomicU64| {
+            counter.reset();
+            counter.inc_by(value.load(Ordering::Relaxed));
+        };
+        for tree in tlog::Tree::ALL {
+            let counted = engine.tree(tree);
+            for (outcome, value) in [
+                ("new", &counted.entries),
+                ("repeated", &counted.duplicates),
+                ("scrubbed", &counted.scrubbed),
+            ] {
+                set(self.log.with_label_values(&[tree.name(), outcome]), value);
+            }
+        }
+        for (what, value) in [
+            ("commits", &engine.commits),
+            ("failed-commits", &engine.commit_failures),
+            ("commit-microseconds", &engine.commit_micros),
+            ("audit-rows", &engine.audit_rows),
+            ("unwanted-answers", &engine.gone),
+        ] {
+            set(self.store.with_label_values(&[what]), value);
+        }
     }
 
     /// The Prometheus text format, version 0.0.4.

@@ -7,7 +7,7 @@ use std::path::Path;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::commands::Failure;
+use crate::failure::Failure;
 use crate::faces::{self, Faces};
 use crate::instance::Instance;
 use crate::logs;

@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 
 use crate::answer::{Reason, Refusal, body, media_type, printable, typed};
 use crate::clock::Clock;
-use crate::commands::Failure;
+use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::keys::{SignFailed, Signer};
 use crate::metrics::Metrics;
