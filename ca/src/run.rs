@@ -7,8 +7,8 @@ use std::path::Path;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::failure::Failure;
 use crate::faces::{self, Faces};
+use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::logs;
 use crate::oidc_dev::DevIssuer;
