@@ -70,14 +70,24 @@ impl Clock {
     /// [`ClockStepped`] when the wall clock was set since the server started: a certificate or a
     /// timestamp with a wrong date cannot be taken back.
     pub fn signing_time(&self) -> Result<i64, ClockStepped> {
-        if let Source::System { started, started_ms } = &*self.0 {
-            let expected = started_ms.saturating_add(millis(started.elapsed()));
-            let drift_ms = signed_difference(wall_ms(), expected);
-            if drift_ms.unsigned_abs() > millis(MAX_DRIFT) {
-                return Err(ClockStepped { drift_ms });
-            }
+        match self.stepped() {
+            Some((drift_ms, _)) => Err(ClockStepped { drift_ms }),
+            None => Ok(self.now()),
         }
-        Ok(self.now())
+    }
+
+    /// Unix milliseconds for the heads of the logs, which are signed again by themselves: the wall
+    /// clock, or once that was set, what it would show had it not been.
+    pub fn steady_ms(&self) -> u64 {
+        self.stepped().map_or_else(|| self.now_ms(), |(_, expected)| expected)
+    }
+
+    /// Drift and expected time, both in milliseconds, when the two clocks disagree too much.
+    fn stepped(&self) -> Option<(i64, u64)> {
+        let Source::System { started, started_ms } = &*self.0 else { return None };
+        let expected = started_ms.saturating_add(millis(started.elapsed()));
+        let drift_ms = signed_difference(wall_ms(), expected);
+        (drift_ms.unsigned_abs() > millis(MAX_DRIFT)).then_some((drift_ms, expected))
     }
 }
 
@@ -120,6 +130,7 @@ mod tests {
             hour_ago.signing_time(),
             Err(ClockStepped { drift_ms }) if (3_599_000..=3_601_000).contains(&drift_ms)
         ));
+        assert!(wall_ms() - hour_ago.steady_ms() >= 3_599_000, "heads are not dated by the jump");
         assert!(Clock::system().signing_time().is_ok());
     }
 }

@@ -21,7 +21,7 @@ use tlog::{Accepted, Submitted, Tree};
 
 use crate::answer::{Refusal, json, json_body, typed};
 use crate::logs::CtLog;
-use crate::rekor::{answer_checkpoint, blocking, is_full, not_logged, octets};
+use crate::rekor::{answer_checkpoint, blocking, is_full, must_be_on_time, not_logged, octets};
 
 /// The CT log's addresses, without the `/ct` under which they are nested. Submissions are taken
 /// at `/ct/v1/` below it as well: Fulcio and static-ct-api append that to a submission prefix.
@@ -57,6 +57,7 @@ async fn submit(
     accept: fn(&Submitted, &tlog::ct::Authorities) -> Result<Accepted, Rejected>,
 ) -> Result<Response, Refusal> {
     let body = json_body(request, MAX_REQUEST).await?;
+    must_be_on_time(log.clock())?;
     let accepted = accept(&Submitted::new(body.into()), log.authorities())
         .map_err(|rejected| Refusal::bad_request("chain", rejected.to_string()))?;
     let published = log.engine().submit(accepted).await.map_err(|error| not_logged(&error))?;

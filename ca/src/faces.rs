@@ -56,7 +56,7 @@ pub fn join(
     let metrics = Metrics::new()?;
     let identities = identities(instance, clock, development)?;
 
-    let ct_log = logs::ct_log(instance, engine)?;
+    let ct_log = logs::ct_log(instance, engine, clock)?;
     let authority = Authority::new(
         instance.authority.clone(),
         Arc::clone(&instance.issuing_key),
@@ -84,7 +84,7 @@ pub fn join(
     let log_id = key_id_ecdsa(instance.log_key.public_key().spki_der());
     let mut router = Router::new()
         .merge(fulcio::routes(fulcio))
-        .merge(rekor::routes(engine.clone(), log_id))
+        .merge(rekor::routes(engine.clone(), log_id, clock.clone()))
         .merge(timestamp::routes(timestamps))
         .nest("/ct", ct::routes(ct_log))
         .merge(trust_routes(&TrustFiles::of(instance, development.map(DevIssuer::issuer))))

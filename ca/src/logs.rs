@@ -37,7 +37,7 @@ pub fn open(instance: &Instance, clock: &Clock) -> Result<Engine, Failure> {
     let settings =
         Settings { high_water: Some(instance.dir.join("high-water")), ..Settings::default() };
     let trees = vec![ct_tree(instance)?, artifact_tree(instance)?];
-    Ok(Engine::open(store, trees, Arc::new(move || clock.now_ms()), settings)?)
+    Ok(Engine::open(store, trees, Arc::new(move || clock.steady_ms()), settings)?)
 }
 
 /// Rechecks both logs from their entries and shows each thing that is wrong to `report`.
@@ -105,17 +105,19 @@ pub struct CtLog {
     engine: Engine,
     ours: Arc<Authorities>,
     key: Arc<dyn LogKey>,
+    clock: Clock,
 }
 
 /// The CT log of an instance over its open logs.
 ///
 /// # Errors
 /// When the CA chain does not hold together.
-pub fn ct_log(instance: &Instance, engine: &Engine) -> Result<CtLog, Failure> {
+pub fn ct_log(instance: &Instance, engine: &Engine, clock: &Clock) -> Result<CtLog, Failure> {
     Ok(CtLog {
         engine: engine.clone(),
         ours: Arc::new(Authorities::new(vec![instance.authority.clone()])?),
         key: log_key(&instance.ct_key),
+        clock: clock.clone(),
     })
 }
 
@@ -123,6 +125,11 @@ impl CtLog {
     /// The engine under it.
     pub const fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The clock that its SCTs are dated by.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The CAs whose certificates it takes.

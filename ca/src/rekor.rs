@@ -18,23 +18,25 @@ use tlog::read::ReadError;
 use tlog::{Submitted, Tree, rekor2};
 
 use crate::answer::{Refusal, json_body, typed};
+use crate::clock::Clock;
 
 /// What the log's addresses work with.
 #[derive(Clone)]
 struct Rekor {
     engine: Engine,
     log_id: [u8; 32],
+    clock: Clock,
 }
 
 /// The artifact log's addresses. `log_id` is the ID that the trust root has for it.
-pub fn routes(engine: Engine, log_id: [u8; 32]) -> Router {
+pub fn routes(engine: Engine, log_id: [u8; 32], clock: Clock) -> Router {
     Router::new()
         .route("/api/v2/log/entries", post(add))
         .route("/api/v2/checkpoint", get(checkpoint))
         .route("/checkpoint", get(checkpoint))
         .route("/api/v2/tile/{*path}", get(tile))
         .route("/tile/{*path}", get(tile))
-        .with_state(Arc::new(Rekor { engine, log_id }))
+        .with_state(Arc::new(Rekor { engine, log_id, clock }))
 }
 
 /// 201 with the entry, its proof and a checkpoint that covers it; also when the entry was there
@@ -48,6 +50,7 @@ async fn add(State(rekor): State<Arc<Rekor>>, request: Request<Body>) -> Respons
 
 async fn add_entry(rekor: &Rekor, request: Request<Body>) -> Result<String, Refusal> {
     let body = json_body(request, MAX_REQUEST).await?;
+    must_be_on_time(&rekor.clock)?;
     let accepted = rekor2::accept(&Submitted::new(body.into()))
         .map_err(|rejected| Refusal::bad_request("entry", rejected.to_string()))?;
     let published = rekor.engine.submit(accepted).await.map_err(|error| not_logged(&error))?;
@@ -118,6 +121,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
             tracing::error!(%error, "a read of the log panicked");
             Err(Refusal::internal("log-read"))
         }
+    }
+}
+
+/// A log whose clock was set takes nothing: what it would sign could not be taken back.
+pub(crate) fn must_be_on_time(clock: &Clock) -> Result<(), Refusal> {
+    match clock.signing_time() {
+        Ok(_) => Ok(()),
+        Err(stepped) => Err(Refusal::unavailable("clock", stepped.to_string())),
     }
 }
 

@@ -69,7 +69,7 @@ impl Desk {
     }
 
     pub fn authority(&self) -> Authority {
-        let log = logs::ct_log(&self.instance, &self.engine).unwrap();
+        let log = logs::ct_log(&self.instance, &self.engine, &self.clock).unwrap();
         let key = Arc::clone(&self.instance.issuing_key);
         Authority::new(self.instance.authority.clone(), key, log, self.clock.clone()).unwrap()
     }
