@@ -22,11 +22,7 @@ pub struct Certified {
 }
 
 /// Measures issuing, and keeps what was issued.
-pub fn issue(
-    server: &Server,
-    limits: &Limits,
-    table: &mut Table,
-) -> Result<Vec<Certified>, Box<dyn Error>> {
+pub fn issue(server: &Server, table: &mut Table) -> Result<Vec<Certified>, Box<dyn Error>> {
     let token = server.token(EMAIL)?;
     let (_, few) = requests(&token, 60)?;
     let idle = median(client::one_by_one(server.port, &few, 200)?);
@@ -35,9 +31,11 @@ pub fn issue(
     let mut issued = Vec::new();
     for connections in [64, 256] {
         let (keys, many) = requests(&token, CERTIFICATES)?;
-        let before = server.cpu_seconds()?;
-        let answers = client::load(server.port, connections, &many, 200)?;
-        let micros = (server.cpu_seconds()? - before) * 1e6 / CERTIFICATES as f64;
+        let ((answers, micros), limits) = Limits::around(|| {
+            let before = server.cpu_seconds()?;
+            let answers = client::load(server.port, connections, &many, 200)?;
+            Ok((answers, (server.cpu_seconds()? - before) * 1e6 / CERTIFICATES as f64))
+        })?;
         let limit = (limits.certificate(), "its cryptography");
         let what = format!("certificate, {connections} connections, server CPU (peers: 3,018 us)");
         table.ratio(&what, micros, limit, 1.6);

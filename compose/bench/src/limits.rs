@@ -49,6 +49,26 @@ impl Limits {
         })
     }
 
+    /// Runs `work` between two measurements, and gives their mean beside its result: a machine
+    /// that others share is not as fast in one second as in the next.
+    pub fn around<T>(
+        work: impl FnOnce() -> Result<T, Box<dyn Error>>,
+    ) -> Result<(T, Self), Box<dyn Error>> {
+        let before = Self::measure()?;
+        let result = work()?;
+        let after = Self::measure()?;
+        let mean = |a: f64, b: f64| f64::midpoint(a, b);
+        Ok((
+            result,
+            Self {
+                rs256_verify: mean(before.rs256_verify, after.rs256_verify),
+                p256_verify: mean(before.p256_verify, after.p256_verify),
+                p256_sign: mean(before.p256_sign, after.p256_sign),
+                sha256_rate: mean(before.sha256_rate, after.sha256_rate),
+            },
+        ))
+    }
+
     fn measure_beside_others() -> Result<Self, Box<dyn Error>> {
         let message = [7_u8; 256];
         let random = SystemRandom::new();

@@ -17,12 +17,10 @@ use crate::table::{Table, median};
 /// Measures appending `entries` entries, and what they take on disk.
 pub fn append(
     server: &Server,
-    limits: &Limits,
     certificates: &[Certified],
     entries: usize,
     table: &mut Table,
 ) -> Result<(), Box<dyn Error>> {
-    let limit = (limits.p256_verify, "one P-256 verify");
     let mut number = 0_u64;
     let disk_before = server.database_bytes()?;
 
@@ -38,11 +36,14 @@ pub fn append(
         while written < entries / 2 {
             let batch = CHUNK.min(entries / 2 - written);
             let prepared = requests(certificates, &mut number, batch)?;
-            let before = server.cpu_seconds()?;
-            let started = std::time::Instant::now();
-            let answers = client::load(server.port, connections, &prepared, 201)?;
-            let wall = started.elapsed().as_secs_f64();
-            let seconds = (server.cpu_seconds()? - before) / batch as f64;
+            let ((answers, seconds, wall), limits) = Limits::around(|| {
+                let before = server.cpu_seconds()?;
+                let started = std::time::Instant::now();
+                let answers = client::load(server.port, connections, &prepared, 201)?;
+                let wall = started.elapsed().as_secs_f64();
+                Ok((answers, (server.cpu_seconds()? - before) / batch as f64, wall))
+            })?;
+            let limit = (limits.p256_verify, "one P-256 verify");
             written += batch;
             let what = format!(
                 "log entry, {connections} connections, log of {number}, server CPU (peers: 1,267 us)"

@@ -34,9 +34,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let server = Server::start(&mut table)?;
     tools::verifier_and_signer(&server, &mut table)?;
-    let certificates = certificate::issue(&server, &limits, &mut table)?;
-    timestamp::stamp(&server, &limits, &mut table)?;
-    log::append(&server, &limits, &certificates, entries, &mut table)?;
+    let certificates = certificate::issue(&server, &mut table)?;
+    timestamp::stamp(&server, &mut table)?;
+    log::append(&server, &certificates, entries, &mut table)?;
     tools::verdicts(&server, &mut table)?;
     tools::hashing(&limits, &mut table)?;
     server.stop(&mut table)?;
