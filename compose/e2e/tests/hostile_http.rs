@@ -210,6 +210,62 @@ fn weak_or_invalid_key_refused() {
     let _issued = certificate(&server, ALICE);
 }
 
+/// HTTP/2 is not spoken: its preface, and whatever floods follow it, end the connection.
+#[test]
+fn http2_floods_survived() {
+    let server = Instance::dev();
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let reset = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
+    let empty_data = [0, 0, 0, 0, 0, 0, 0, 0, 1];
+    let began = Instant::now();
+    for frame in [&settings[..], &reset, &empty_data] {
+        let flood = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame.repeat(10_000).as_slice()].concat();
+        for _ in 0..10 {
+            let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            let _cut_off = stream.write_all(&flood);
+            let mut answer = Vec::new();
+            let _cut_off = stream.read_to_end(&mut answer);
+            assert!(!answer.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&answer));
+        }
+    }
+    assert!(began.elapsed() < Duration::from_secs(20), "each connection was ended at once");
+    assert_eq!(server.get("/healthz").status, 200);
+    let _issued = certificate(&server, ALICE);
+}
+
+/// Bodies as large as they may be, on more connections than there are threads, hold nobody up.
+#[test]
+fn heavy_work_off_the_reactor() {
+    let server = Instance::dev();
+    let port = server.port();
+    let payload = "A".repeat(4_000_000);
+    let body = format!(r#"{{"dsseRequestV002":{{"envelope":{{"payload":"{payload}"}}}}}}"#);
+    let request = format!(
+        "POST /api/v2/log/entries HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                    stream.write_all(request.as_bytes()).unwrap();
+                    let mut answer = String::new();
+                    stream.read_to_string(&mut answer).unwrap();
+                    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+                }
+            });
+        }
+        for _ in 0..20 {
+            let asked = Instant::now();
+            assert_eq!(server.get("/healthz").status, 200);
+            assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+        }
+    });
+}
+
 #[test]
 fn slow_clients_cut() {
     let server = Instance::dev();
