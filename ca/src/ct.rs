@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use formats::digest::{Digest, HashAlgorithm};
 use http::{Request, StatusCode};
 use merkle::Hash;
 use merkle::tile::TreePath;
@@ -135,7 +136,8 @@ async fn tile(State(log): State<CtLog>, Path(path): Path<String>) -> Response {
 }
 
 async fn issuer(State(log): State<CtLog>, Path(fingerprint): Path<String>) -> Response {
-    let Some(fingerprint) = parse_hex(&fingerprint) else {
+    let digest = Digest::from_hex(HashAlgorithm::Sha256, &fingerprint).ok();
+    let Some(fingerprint) = digest.and_then(|digest| digest.as_bytes().try_into().ok()) else {
         return Refusal::not_found("there is no such issuer").into_response();
     };
     let engine = log.engine().clone();
@@ -161,19 +163,6 @@ async fn answer(read: impl FnOnce() -> Result<Value, ReadError> + Send + 'static
     blocking(read)
         .await
         .map_or_else(|refusal| refusal.into_response(), |value| json(StatusCode::OK, &value))
-}
-
-/// 32 bytes from exactly 64 lower-case hex digits.
-fn parse_hex(text: &str) -> Option<[u8; 32]> {
-    let lower_hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-    if text.len() != 64 || !text.bytes().all(lower_hex) {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 /// Ten certificates of the largest size and their base64.

@@ -5,14 +5,10 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use formats::certificate::Certificate;
 use formats::key::PublicKey;
 use formats::sct::Sct;
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
-use tlog::birth::BirthError;
+use tlog::birth::{self, BirthError};
 use tlog::ct::{self, Authorities, SctAnswerError};
 use tlog::engine::{Engine, Settings, TreeConfig};
 use tlog::fsck::{self, Finding, Summary};
@@ -20,7 +16,7 @@ use tlog::signer::{
     CheckpointSigner, CheckpointVerifier, LogKey, SignError, TreeHeadSigner, TreeHeadVerifier,
 };
 use tlog::store::sqlite::SqliteStore;
-use tlog::{Accepted, Published, Submitted, Tree, rekor2};
+use tlog::{Accepted, Published, Tree};
 
 use crate::clock::Clock;
 use crate::failure::Failure;
@@ -60,7 +56,7 @@ fn ct_tree(instance: &Instance) -> Result<TreeConfig, Failure> {
         tree: Tree::Ct,
         signer: Arc::new(TreeHeadSigner::new(origin, log_key(&instance.ct_key))?),
         verifier: Arc::new(TreeHeadVerifier::new(origin, instance.ct_key.public_key().clone())?),
-        birth: Box::new(move || Ok(ct::accept_issuing(&ours)?)),
+        birth: birth::ct(ours),
     })
 }
 
@@ -71,32 +67,20 @@ fn artifact_tree(instance: &Instance) -> Result<TreeConfig, Failure> {
         tree: Tree::Rekor2,
         signer: Arc::new(CheckpointSigner::new(origin, log_key(&instance.log_key))?),
         verifier: Arc::new(CheckpointVerifier::new(origin, key.clone())?),
-        birth: Box::new(move || first_entry(&key)),
+        birth: birth::rekor2(&key, sign_once),
     })
 }
 
-/// The artifact log's first entry: its own public key, signed by a key that is used once and
-/// forgotten. The log's own key signs nothing but heads.
-fn first_entry(log_key: &PublicKey) -> Result<Accepted, BirthError> {
+/// Signs with a key that is made for it and forgotten: the log's own key signs nothing but heads.
+/// Answers the key's SPKI and the signature, both DER.
+fn sign_once(message: &[u8]) -> Result<(Vec<u8>, Vec<u8>), BirthError> {
     let failed = |what: &str| BirthError::Sign { reason: what.to_owned() };
     let once = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
         .map_err(|_unspecified| failed("it could not be made"))?;
     let signature = once
-        .sign(&SystemRandom::new(), log_key.spki_der())
+        .sign(&SystemRandom::new(), message)
         .map_err(|_unspecified| failed("it did not sign"))?;
-    let request = json!({ "hashedRekordRequestV002": {
-        "digest": STANDARD.encode(Sha256::digest(log_key.spki_der())),
-        "signature": {
-            "content": STANDARD.encode(signature.as_ref()),
-            "verifier": {
-                "publicKey": {
-                    "rawBytes": STANDARD.encode(p256_spki(once.public_key().as_ref())),
-                },
-                "keyDetails": "PKIX_ECDSA_P256_SHA_256",
-            },
-        },
-    } });
-    Ok(rekor2::accept(&Submitted::new(request.to_string().into_bytes()))?)
+    Ok((p256_spki(once.public_key().as_ref()), signature.as_ref().to_vec()))
 }
 
 /// The CT log as the certificate authority and the CT face use it.
