@@ -19,6 +19,7 @@ use http::{HeaderMap, Request, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::admit::admit;
 use crate::answer::{self, Refusal, json_body, typed};
 use crate::audit::{self, Strangers};
 use crate::identity::{Identities, Token, VerifiedIdentity};
@@ -89,7 +90,7 @@ async fn signing_cert_v1(State(fulcio): State<Arc<Fulcio>>, request: Request<Bod
     .await
 }
 
-/// The one way to a certificate: token, then key, then issue; each by value.
+/// The one way to a certificate: token, then the allow rules, then key, then issue; each by value.
 async fn certify(fulcio: &Fulcio, token: Token, proof: Proof) -> Result<Issued, Refusal> {
     let identity = match fulcio.identities.verify(&token).await {
         Ok(identity) => identity,
@@ -122,7 +123,9 @@ async fn prove_and_issue(
     identity: VerifiedIdentity,
     proof: Proof,
 ) -> Result<Issued, Refusal> {
-    let key = proof.check(&identity, &fulcio.allowed_keys)?;
+    let identity = admit(identity)
+        .map_err(|refusal| Refusal::bad_request(refusal.code(), refusal.to_string()))?;
+    let key = proof.check(identity.identity(), &fulcio.allowed_keys)?;
     issue(&fulcio.authority, identity, key).await.map_err(IssueError::answer)
 }
 

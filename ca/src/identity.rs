@@ -26,6 +26,7 @@ use self::jwks::{KeySet, SignedClaims};
 use self::keys::KeySource;
 use self::token::Unverified;
 
+pub use self::claims::Claims;
 pub use self::config::{Alg, IssuerConfig, IssuerKind};
 pub use self::fetch::FetchFault;
 pub use self::refusal::TokenRefusal;
@@ -42,7 +43,7 @@ pub struct Identities {
 }
 
 struct Issuer {
-    config: IssuerConfig,
+    config: Arc<IssuerConfig>,
     keys: KeySource,
 }
 
@@ -65,7 +66,7 @@ impl Identities {
             let url = issuer_url(&config.url)?;
             let (fetcher, clock) = (Arc::clone(&fetcher), Arc::clone(&clock));
             let keys = KeySource::new(config.url.clone(), url, fetcher, clock);
-            issuers.push(Issuer { config, keys });
+            issuers.push(Issuer { config: Arc::new(config), keys });
         }
         Ok(Self { issuers, clock })
     }
@@ -203,10 +204,15 @@ pub struct VerifiedIdentity {
     token_subject: String,
     extensions: Vec<(u8, String)>,
     claims_used: Vec<(String, String)>,
+    claims: Claims,
+    vouched_by: Arc<IssuerConfig>,
 }
 
 impl VerifiedIdentity {
-    fn of_person(issuer: &IssuerConfig, signed: &SignedClaims<'_>) -> Result<Self, TokenRefusal> {
+    fn of_person(
+        issuer: &Arc<IssuerConfig>,
+        signed: &SignedClaims<'_>,
+    ) -> Result<Self, TokenRefusal> {
         let claims = signed.claims();
         let sub = claims.certified_text("sub")?;
         let address = claims.text("email")?;
@@ -230,11 +236,13 @@ impl VerifiedIdentity {
                 ("email_verified".to_owned(), "true".to_owned()),
                 ("sub".to_owned(), sub.to_owned()),
             ],
+            claims: claims.clone(),
+            vouched_by: Arc::clone(issuer),
         })
     }
 
     fn of_pipeline(
-        issuer: &IssuerConfig,
+        issuer: &Arc<IssuerConfig>,
         provider: &CiProvider,
         signed: &SignedClaims<'_>,
     ) -> Result<Self, TokenRefusal> {
@@ -251,6 +259,8 @@ impl VerifiedIdentity {
             token_subject: sub.to_owned(),
             extensions: rendered.extensions,
             claims_used: rendered.used.into_iter().collect(),
+            claims: claims.clone(),
+            vouched_by: Arc::clone(issuer),
         })
     }
 
@@ -283,6 +293,18 @@ impl VerifiedIdentity {
     #[must_use]
     pub fn extensions(&self) -> &[(u8, String)] {
         &self.extensions
+    }
+
+    /// Every claim of the token, for the allow rules.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The entry of ca.toml whose keys and audience the token has.
+    #[must_use]
+    pub fn vouched_by(&self) -> &IssuerConfig {
+        &self.vouched_by
     }
 
     /// The claims that decided, by name, for the audit record.

@@ -8,10 +8,10 @@ use rcgen::{CertificateParams, Issuer};
 use tlog::ct::{Rejected, SctAnswerError};
 use tlog::engine::SubmitError;
 
+use crate::admit::AdmittedIdentity;
 use crate::answer::Refusal;
 use crate::audit;
 use crate::clock::{Clock, ClockStepped};
-use crate::identity::VerifiedIdentity;
 use crate::keys::{RcgenKey, SignFailed, Signer};
 use crate::lint::{self, LintFailure, LintedKey};
 use crate::logs::CtLog;
@@ -28,13 +28,14 @@ use crate::proof::ProvenKey;
 /// See [`IssueError`]; after any of them there is no certificate.
 pub async fn issue(
     authority: &Authority,
-    identity: VerifiedIdentity,
+    identity: AdmittedIdentity,
     key: ProvenKey,
 ) -> Result<Issued, IssueError> {
     let now = authority.clock.signing_time()?;
     authority.must_outlive(now)?;
-    let draft = Draft::new(&identity, key.public_key(), authority.issuing(), now)?;
-    let record = audit::Subject::of(&identity);
+    let identity = identity.identity();
+    let draft = Draft::new(identity, key.public_key(), authority.issuing(), now)?;
+    let record = audit::Subject::of(identity);
 
     let precertificate = authority.sign(&draft, draft.precertificate())?;
     let logged = authority.log(&precertificate, &draft, record).await?;

@@ -2,8 +2,9 @@
 //! one server.
 //!
 //! A request for a certificate runs through [`fulcio`] (the wire), [`identity`] (whose token),
-//! [`proof`] (whose key) and [`issue`] (precertificate, CT log, certificate).
+//! [`admit`] (whether they may), [`proof`] (whose key) and [`issue`] (precertificate, CT log, certificate).
 
+pub mod admit;
 pub mod answer;
 pub mod audit;
 pub mod ceremony;

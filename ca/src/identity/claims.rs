@@ -6,7 +6,8 @@ use super::config::IssuerConfig;
 use super::refusal::TokenRefusal;
 
 /// The claims of a token, read by name and type.
-pub(super) struct Claims(Map<String, Value>);
+#[derive(Clone, PartialEq, Eq)]
+pub struct Claims(Map<String, Value>);
 
 impl Claims {
     pub(super) fn new(members: Map<String, Value>) -> Self {
@@ -14,7 +15,8 @@ impl Claims {
     }
 
     /// A claim of any type. JSON null counts as absent.
-    pub(super) fn get(&self, claim: &str) -> Option<&Value> {
+    #[must_use]
+    pub fn get(&self, claim: &str) -> Option<&Value> {
         self.0.get(claim).filter(|value| !value.is_null())
     }
 
@@ -63,6 +65,12 @@ impl Claims {
             }
             Some(_) => Err(wrong_type("aud", AUDIENCE_TYPE)),
         }
+    }
+}
+
+impl std::fmt::Debug for Claims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::desk::{BORN, Counting, Desk, EMAIL};
+use ca::admit::admit;
 use ca::issue::{IssueError, issue};
 use ca::keys::RcgenKey;
 use ca::lint::{LintFailure, LintedKey, lint, sct_holds};
@@ -17,7 +18,7 @@ use tlog::Tree;
 async fn certificate(desk: &Desk) -> Certificate {
     let identity = desk.identity().await;
     let key = desk.proven_key(&identity);
-    let issued = issue(&desk.authority(), identity, key).await.unwrap();
+    let issued = issue(&desk.authority(), admit(identity).unwrap(), key).await.unwrap();
     let chain: Vec<&Certificate> = issued.chain().collect();
     assert_eq!(chain.len(), 3);
     chain[0].clone()
@@ -73,7 +74,7 @@ async fn leaf_inside_every_ca() {
     let identity = desk.identity().await;
     let key = desk.proven_key(&identity);
     let before = desk.engine.head(Tree::Ct).unwrap().head.size;
-    let refused = issue(&desk.authority(), identity, key).await.err();
+    let refused = issue(&desk.authority(), admit(identity).unwrap(), key).await.err();
     assert_eq!(refused, Some(IssueError::ChainExpires { left_seconds: LIFE_SECONDS - 1 }));
     assert_eq!(desk.engine.head(Tree::Ct).unwrap().head.size, before, "nothing was logged");
 }
@@ -144,7 +145,10 @@ async fn no_cert_without_good_sct() {
     let key = desk.proven_key(&identity);
     let authority = desk.authority();
     desk.engine.shutdown();
-    assert!(matches!(issue(&authority, identity, key).await.err(), Some(IssueError::Log(_))));
+    assert!(matches!(
+        issue(&authority, admit(identity).unwrap(), key).await.err(),
+        Some(IssueError::Log(_))
+    ));
 }
 
 #[tokio::test]
@@ -171,7 +175,7 @@ async fn audit_survives_load() {
         tasks.push(tokio::spawn(async move {
             let identity = desk.identity().await;
             let key = desk.proven_key(&identity);
-            issue(&authority, identity, key).await.unwrap();
+            issue(&authority, admit(identity).unwrap(), key).await.unwrap();
         }));
     }
     for task in tasks {

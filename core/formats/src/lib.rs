@@ -10,6 +10,7 @@ pub mod certificate;
 pub mod digest;
 pub mod dsse;
 pub mod entry;
+pub mod instance;
 pub mod json;
 pub mod key;
 pub mod limits;
