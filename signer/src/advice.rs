@@ -57,9 +57,11 @@ fn trust(fault: &TrustError) -> &'static str {
         TrustError::Unreadable { .. } => "Check the path, and that it is an instance's file.",
         TrustError::TooLarge { .. }
         | TrustError::TrustedRoot { .. }
-        | TrustError::SigningConfig { .. } => "Get the file from its instance again.",
+        | TrustError::SigningConfig { .. }
+        | TrustError::Description { .. } => "Get the file from its instance again.",
         TrustError::RemoteInstance { .. } => {
-            "Get the instance's files over a channel that you trust."
+            "Trust it once: signer trust URL --fingerprint F, with the fingerprint that its operator \
+             gave you."
         }
         TrustError::Endpoint(_) => "Give the instance's URL, such as http://localhost:8700.",
         TrustError::Http(fault) => http(fault),

@@ -259,6 +259,7 @@ async fn trust_of(flags: &SignBlob, http: &Http) -> Result<Trust, Failure> {
         return Ok(Trust {
             trusted_root: trust::read_trusted_root(root)?,
             signing_config: trust::read_signing_config(config)?,
+            description: None,
         });
     }
     let name = flags.instance.as_deref().ok_or(UsageFault::NoInstance)?;

@@ -75,12 +75,14 @@ fn trust(fault: &TrustError) -> &'static str {
         TrustError::Unreadable { .. } => "Check the path, and that it is an instance's file.",
         TrustError::TooLarge { .. }
         | TrustError::TrustedRoot { .. }
-        | TrustError::SigningConfig { .. } => {
+        | TrustError::SigningConfig { .. }
+        | TrustError::Description { .. } => {
             "Get the file from its instance again; --trusted-root takes a trusted_root.json, \
              --instance a folder of ca or a client_trust_config.json."
         }
         TrustError::RemoteInstance { .. } => {
-            "Get the instance's trusted_root.json over a channel that you trust."
+            "Trust it once: verifier trust URL --fingerprint F, with the fingerprint that its \
+             operator gave you."
         }
         TrustError::Endpoint(_) => "Give the instance's URL, such as http://localhost:8700.",
         TrustError::Http(_) => {

@@ -11,6 +11,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use formats::instance::{DescriptionError, FILE_NAME as DESCRIPTION, InstanceDescription};
 use formats::limits::MAX_TRUSTED_ROOT_BYTES;
 use formats::signing_config::{ClientTrustConfig, SigningConfig, SigningConfigError};
 use formats::trusted_root::{TrustedRoot, TrustedRootError};
@@ -28,6 +29,8 @@ pub struct Trust {
     pub trusted_root: TrustedRoot,
     /// The services to sign with.
     pub signing_config: SigningConfig,
+    /// What the instance says of itself; none where it says nothing.
+    pub description: Option<InstanceDescription>,
 }
 
 /// An instance, as a person names it.
@@ -81,7 +84,7 @@ impl LocalInstance {
         }
     }
 
-    /// Trust root and signing configuration.
+    /// Trust root, signing configuration, and the description where there is one.
     ///
     /// # Errors
     /// [`TrustError`] naming the file.
@@ -90,29 +93,40 @@ impl LocalInstance {
             Self::Folder(folder) => Ok(Trust {
                 trusted_root: read_trusted_root(&folder.join(FOLDER_TRUSTED_ROOT))?,
                 signing_config: read_signing_config(&folder.join(FOLDER_SIGNING_CONFIG))?,
+                description: read_description(&folder.join(FOLDER_PUBLIC).join(DESCRIPTION))?,
             }),
             Self::File(path) => read_client_trust_config(path),
         }
     }
 }
 
-/// Asks an instance on this machine for its client trust configuration.
+/// Asks an instance on this machine for its client trust configuration, and for its description,
+/// which it need not have.
 ///
 /// # Errors
-/// [`TrustError::Http`] and [`TrustError::SigningConfig`].
+/// [`TrustError::Http`], [`TrustError::SigningConfig`] and [`TrustError::Description`].
 pub async fn ask(http: &Http, instance: &Endpoint) -> Result<Trust, TrustError> {
     let endpoint = instance.join("/client_trust_config.json");
-    let body = http
-        .send(&Request {
-            service: Service::Instance,
-            endpoint: &endpoint,
-            body: None,
-            accept: "application/json",
-            cap: MAX_TRUSTED_ROOT_BYTES,
-            limit: ASK_LIMIT,
-        })
-        .await?;
-    parse_client_trust_config(&body, &endpoint.to_string())
+    let body = http.send(&get(&endpoint)).await?;
+    let trust = parse_client_trust_config(&body, &endpoint.to_string())?;
+    let endpoint = instance.join(&format!("/{DESCRIPTION}"));
+    let description = match http.send(&get(&endpoint)).await {
+        Ok(json) => Some(parse_description(&json, &endpoint.to_string())?),
+        Err(HttpError::Refused { status: 404, .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Trust { description, ..trust })
+}
+
+fn get(endpoint: &Endpoint) -> Request<'_> {
+    Request {
+        service: Service::Instance,
+        endpoint,
+        body: None,
+        accept: "application/json",
+        cap: MAX_TRUSTED_ROOT_BYTES,
+        limit: ASK_LIMIT,
+    }
 }
 
 /// Reads a trust root.
@@ -140,7 +154,20 @@ fn read_client_trust_config(path: &Path) -> Result<Trust, TrustError> {
 fn parse_client_trust_config(json: &[u8], from: &str) -> Result<Trust, TrustError> {
     let ClientTrustConfig { trusted_root, signing_config } = ClientTrustConfig::from_json(json)
         .map_err(|fault| TrustError::SigningConfig { from: from.to_owned(), fault })?;
-    Ok(Trust { trusted_root, signing_config })
+    Ok(Trust { trusted_root, signing_config, description: None })
+}
+
+fn read_description(path: &Path) -> Result<Option<InstanceDescription>, TrustError> {
+    match read(path) {
+        Ok(json) => parse_description(&json, &name(path)).map(Some),
+        Err(TrustError::Unreadable { kind: std::io::ErrorKind::NotFound, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn parse_description(json: &[u8], from: &str) -> Result<InstanceDescription, TrustError> {
+    InstanceDescription::from_json(json)
+        .map_err(|fault| TrustError::Description { from: from.to_owned(), fault })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TrustError> {
@@ -195,11 +222,16 @@ pub enum TrustError {
         /// What was wrong with it.
         fault: SigningConfigError,
     },
+    /// A description that does not parse.
+    #[error("{}: {}", shown(from), shown(&fault.to_string()))]
+    Description {
+        /// The file or URL that it came from.
+        from: String,
+        /// What was wrong with it.
+        fault: DescriptionError,
+    },
     /// An instance that is not on this machine, by its URL.
-    #[error(
-        "{url} is not on this machine, and trusting a remote instance by its URL needs a trust step \
-         that is not there yet; pass its files with --trusted-root and --signing-config instead"
-    )]
+    #[error("{url} is not on this machine and was never trusted: its word would be all there is")]
     RemoteInstance {
         /// The URL.
         url: String,
@@ -212,6 +244,7 @@ pub enum TrustError {
     Http(#[from] HttpError),
 }
 
+const FOLDER_PUBLIC: &str = "public";
 const FOLDER_TRUSTED_ROOT: &str = "public/trusted_root.json";
 const FOLDER_SIGNING_CONFIG: &str = "public/signing_config.v0.2.json";
 const ASK_LIMIT: Duration = Duration::from_secs(10);
@@ -242,8 +275,19 @@ mod tests {
         for url in ["https://sign.example.com", "http://10.0.0.1:8700"] {
             let error = Instance::parse(url).unwrap_err();
             assert!(matches!(error, TrustError::RemoteInstance { .. }), "{error}");
-            assert!(error.to_string().contains("--trusted-root"));
+            assert!(error.to_string().contains("never trusted"));
         }
+    }
+
+    #[test]
+    fn a_folder_may_hold_a_description() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FOLDER_PUBLIC).join(DESCRIPTION);
+        assert_eq!(read_description(&path), Ok(None));
+        std::fs::create_dir(folder.path().join(FOLDER_PUBLIC)).unwrap();
+        std::fs::write(&path, b"{}").unwrap();
+        let refused = read_description(&path).unwrap_err();
+        assert!(matches!(refused, TrustError::Description { from, .. } if from == name(&path)));
     }
 
     #[test]
