@@ -1,38 +1,49 @@
 //! The operator's door: an identity that is who it says in, one that may sign here out.
+//!
+//! Fulcio has no such door: there, everyone whom a configured issuer vouches for may sign. Here
+//! each `[[issuer]]` says who of them may ([`AllowRules`]).
 
-use thiserror::Error;
+mod glob;
+mod public;
+mod rules;
+mod table;
 
 use crate::identity::VerifiedIdentity;
+
+pub use self::rules::{Admission, AllowRules, Found, Miss, NotAllowed};
+pub use self::table::{AllowTables, Breadth, RuleFault, ValueFault, Vocabulary};
 
 /// Who a token stands for, and may have a certificate here. Only [`admit`] makes one, and issuing
 /// takes it by value.
 #[derive(Debug, PartialEq, Eq)]
-pub struct AdmittedIdentity(VerifiedIdentity);
+pub struct AdmittedIdentity {
+    identity: VerifiedIdentity,
+    admission: Admission,
+}
 
 impl AdmittedIdentity {
     /// Who it is.
     #[must_use]
     pub const fn identity(&self) -> &VerifiedIdentity {
-        &self.0
+        &self.identity
     }
-}
 
-/// Why a verified identity gets no certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum NotAllowed {}
-
-impl NotAllowed {
-    /// A stable kebab-case name of the cause, for metrics and audit records.
+    /// Which rule let them in.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match *self {}
+    pub const fn admission(&self) -> &Admission {
+        &self.admission
     }
 }
 
-/// Lets an identity in.
+/// Lets an identity in if a rule of the entry that vouches for it does.
 ///
 /// # Errors
 /// [`NotAllowed`].
 pub fn admit(identity: VerifiedIdentity) -> Result<AdmittedIdentity, NotAllowed> {
-    Ok(AdmittedIdentity(identity))
+    let rules = &identity.vouched_by().allow;
+    let admission = rules.judge(identity.issuer(), identity.claims())?;
+    Ok(AdmittedIdentity { identity, admission })
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use formats::certificate::SubjectName;
 use serde_json::{Map, Value, json};
 
+use crate::admit::AdmittedIdentity;
 use crate::answer::Refusal;
 use crate::identity::VerifiedIdentity;
 
@@ -19,6 +20,7 @@ pub struct Subject {
     issuer: String,
     token_subject: String,
     claims: Map<String, Value>,
+    admission: Option<String>,
 }
 
 impl Subject {
@@ -35,7 +37,14 @@ impl Subject {
             issuer: identity.issuer().to_owned(),
             token_subject: identity.token_subject().to_owned(),
             claims: claims.iter().map(|(k, v)| (k.clone(), Value::String(v.clone()))).collect(),
+            admission: None,
         }
+    }
+
+    /// The audit view of an identity that may sign, with the rule that says so.
+    pub fn of_admitted(admitted: &AdmittedIdentity) -> Self {
+        let admission = Some(admitted.admission().to_string());
+        Self { admission, ..Self::of(admitted.identity()) }
     }
 
     /// The token's issuer, one of the configured ones.
@@ -53,6 +62,7 @@ impl Subject {
             "issuer": self.issuer,
             "tokenSubject": self.token_subject,
             "claims": self.claims,
+            "allowedBy": self.admission,
             "serial": serial,
             "ctIndex": log_index,
         }))

@@ -68,6 +68,9 @@ fn serve(dir: &Path) -> Result<(), Failure> {
     if instance.config.issuers.is_empty() {
         tracing::warn!("ca.toml names no [[issuer]]: nobody can get a certificate");
     }
+    for place in instance.config.issuers.iter().flat_map(|issuer| issuer.allow.closed()) {
+        tracing::warn!("{place} vouches for the public and has no allow rule: nobody may sign");
+    }
     publish(&instance, None)?;
     run::serve(instance, Mode::Serve)
 }

@@ -33,9 +33,8 @@ pub async fn issue(
 ) -> Result<Issued, IssueError> {
     let now = authority.clock.signing_time()?;
     authority.must_outlive(now)?;
-    let identity = identity.identity();
-    let draft = Draft::new(identity, key.public_key(), authority.issuing(), now)?;
-    let record = audit::Subject::of(identity);
+    let draft = Draft::new(identity.identity(), key.public_key(), authority.issuing(), now)?;
+    let record = audit::Subject::of_admitted(&identity);
 
     let precertificate = authority.sign(&draft, draft.precertificate())?;
     let logged = authority.log(&precertificate, &draft, record).await?;

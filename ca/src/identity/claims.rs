@@ -10,7 +10,9 @@ use super::refusal::TokenRefusal;
 pub struct Claims(Map<String, Value>);
 
 impl Claims {
-    pub(super) fn new(members: Map<String, Value>) -> Self {
+    /// Takes the members of a claims object. That somebody signed them is for other types to say.
+    #[must_use]
+    pub const fn new(members: Map<String, Value>) -> Self {
         Self(members)
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::template::CiProvider;
+use crate::admit::{AllowRules, AllowTables, Breadth, RuleFault, Vocabulary};
 
 /// One trusted issuer. There is no default issuer, and an unknown key in the table is an error.
 ///
@@ -31,15 +32,20 @@ pub struct IssuerConfig {
     pub algorithms: Vec<Alg>,
     /// Longest accepted time from `iat` to `exp`, in seconds.
     pub max_lifetime_seconds: u64,
+    /// Who of those that it vouches for may have a certificate.
+    pub allow: AllowRules,
 }
 
 impl IssuerConfig {
-    /// An issuer with the default algorithm list (RS256) and lifetime cap (one day).
+    /// An issuer with the default algorithm list (RS256) and lifetime cap (one day), and no allow
+    /// rules.
     #[must_use]
     pub fn new(url: impl Into<String>, client_id: impl Into<String>, kind: IssuerKind) -> Self {
+        let (url, client_id) = (url.into(), client_id.into());
         Self {
-            url: url.into(),
-            client_id: client_id.into(),
+            allow: Breadth::of_issuer(&url).unstated(place(&url, &client_id)),
+            url,
+            client_id,
             kind,
             algorithms: default_algorithms(),
             max_lifetime_seconds: DEFAULT_MAX_LIFETIME_SECONDS,
@@ -78,6 +84,18 @@ pub enum IssuerKind {
         /// The templates.
         provider: CiProvider,
     },
+}
+
+impl IssuerKind {
+    /// Which keys the allow rules of such an issuer may have.
+    fn vocabulary(&self) -> Vocabulary {
+        match self {
+            Self::Email => Vocabulary::People,
+            Self::Ci { provider } if provider.name().starts_with("github") => Vocabulary::GitHub,
+            Self::Ci { provider } if provider.name().starts_with("gitlab") => Vocabulary::GitLab,
+            Self::Ci { .. } => Vocabulary::Other,
+        }
+    }
 }
 
 /// A signature algorithm of RFC 7518 or RFC 8037 that may stand in a token. There is no symmetric
@@ -236,6 +254,14 @@ pub enum ConfigFault {
         /// As configured.
         provider: String,
     },
+    /// The allow rules.
+    #[error("issuer {url:?}: {fault}")]
+    Allow {
+        /// The issuer.
+        url: String,
+        /// What is wrong with them.
+        fault: RuleFault,
+    },
     /// Keys were pinned for an issuer that is not configured.
     #[error("keys are pinned for {url:?}, which is not a configured issuer")]
     PinnedUnknown {
@@ -296,6 +322,8 @@ struct IssuerTable {
     algorithms: Vec<Alg>,
     #[serde(default = "default_max_lifetime")]
     max_lifetime_seconds: u64,
+    #[serde(default)]
+    allow: AllowTables,
 }
 
 impl TryFrom<IssuerTable> for IssuerConfig {
@@ -313,9 +341,15 @@ impl TryFrom<IssuerTable> for IssuerConfig {
             ("ci", None) => return Err(ConfigFault::ProviderMissing { url }),
             _ => return Err(ConfigFault::Type { url, kind: table.kind }),
         };
+        let place = place(&url, &table.client_id);
+        let allow = table
+            .allow
+            .read(kind.vocabulary(), place, Breadth::of_issuer(&url))
+            .map_err(|fault| ConfigFault::Allow { url: url.clone(), fault })?;
         let config = Self {
             url,
             client_id: table.client_id,
+            allow,
             kind,
             algorithms: table.algorithms,
             max_lifetime_seconds: table.max_lifetime_seconds,
@@ -323,6 +357,11 @@ impl TryFrom<IssuerTable> for IssuerConfig {
         config.validate()?;
         Ok(config)
     }
+}
+
+/// How messages name an entry: two of them may have one URL.
+fn place(url: &str, client_id: &str) -> String {
+    format!("[[issuer]] {url} (client_id {client_id})")
 }
 
 fn default_algorithms() -> Vec<Alg> {
