@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Gets the unmodified Sigstore clients into a cache folder; nothing is installed on the machine.
+# Gets the unmodified Sigstore clients, and Dex and the driver of the browser that sign-in.sh
+# works with, into a cache folder; nothing is installed on the machine.
 #
 #   usage: compose/interop/fetch-clients.sh
 #
 # The folder is PARAPH_CLIENTS, or target/clients. Addresses come from the machine's own
 # configuration of apt, go, pip and npm. What is there already is left alone. A client that
-# can't be had is named in a line `SKIPPED <client>: <reason>`, which run.sh repeats.
+# can't be had is named in a line `SKIPPED <client>: <reason>`, which run.sh and sign-in.sh repeat.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,6 +27,8 @@ main() {
     get sigstore-python "$PYTHON_VERSION" get_sigstore_python
     get node "$NODE_VERSION" get_node
     get sigstore-js "$NODE_VERSION $(cksum <"$here/js/package-lock.json")" get_sigstore_js
+    get browser-driver "$NODE_VERSION $(cksum <"$here/browser/package-lock.json")" get_browser_driver
+    get dex "$DEX_VERSION $DEX_API_VERSION" get_dex
 }
 
 # get CLIENT VERSION COMMAND: runs COMMAND unless VERSION is there.
@@ -112,6 +115,40 @@ get_sigstore_js() {
     retry npm_quietly ci || give_up "npm could not install the sigstore libraries"
 }
 
+get_browser_driver() {
+    [ ! -s "$cache/skipped/node" ] || give_up "there is no node 24"
+    rm -rf "$cache/browser"
+    mkdir -p "$cache/browser"
+    cp "$here/browser/package.json" "$here/browser/package-lock.json" "$cache/browser/"
+    cd "$cache/browser"
+    PATH="$cache/node/node_modules/node/bin:$PATH"
+    retry npm_quietly ci || give_up "npm could not install playwright-core and axe-core"
+}
+
+# `go install` refuses Dex: its module replaces its own API's module by a folder that is not in
+# the module. So it is built in a copy that takes the API's module instead. It needs a C compiler,
+# since its command names the SQLite store; unoptimised, for nothing here is kept in SQLite.
+get_dex() {
+    command -v go >/dev/null || give_up "there is no go"
+    command -v cc >/dev/null || give_up "there is no C compiler"
+    local source="$cache/dex.source" module
+    rm -rf "$source"
+    mkdir "$source"
+    cd "$source"
+    retry go mod download -json "$DEX_MODULE@$DEX_VERSION" >"$source.json" ||
+        give_up "the Go module could not be had"
+    module=$(sed -n 's/^[[:space:]]*"Dir": "\(.*\)",*$/\1/p' "$source.json")
+    cp -R "$module/." .
+    chmod -R u+w .
+    go mod edit -replace "$DEX_MODULE/api/v2=$DEX_MODULE/api/v2@$DEX_API_VERSION"
+    CGO_ENABLED=1 CGO_CFLAGS='-O0 -w' retry go build -mod=mod -trimpath -o "$cache/bin/dex" ./cmd/dex ||
+        give_up "Dex could not be built"
+    cd "$cache"
+    chmod -R u+w "$source"
+    rm -rf "$source" "$source.json"
+    "$cache/bin/dex" version
+}
+
 # from_pool DEB SUM PROGRAM...: out of a Debian package, unpacked and never installed. The
 # programs need only libc, so a package of a newer Debian than this machine's will do.
 from_pool() {
@@ -195,6 +232,11 @@ SIGSTORE_GO_MODULES=(
     github.com/sigstore/sigstore-go/examples/sigstore-go-signing@v1.3.0
     github.com/sigstore/sigstore-go/examples/sigstore-go-verification@v1.3.0
 )
+
+# 2.41.1: the newest whose module can be had. Its own pin of the API module is older than its code.
+DEX_MODULE=github.com/dexidp/dex
+DEX_VERSION=v0.0.0-20240807174518-43956db7fd75
+DEX_API_VERSION=v2.2.0
 
 PYTHON_VERSION=4.5.1
 NODE_VERSION=24.21.0

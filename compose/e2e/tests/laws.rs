@@ -188,8 +188,19 @@ fn version(text: &str) -> [u64; 3] {
     [parts.next().unwrap(), parts.next().unwrap_or(0), parts.next().unwrap_or(0)]
 }
 
-const OURS: [&str; 10] =
-    ["ca", "signer", "verifier", "tlog", "merkle", "formats", "verify", "fetch", "e2e", "bench"];
+const OURS: [&str; 11] = [
+    "ca",
+    "signer",
+    "verifier",
+    "tlog",
+    "merkle",
+    "formats",
+    "verify",
+    "fetch",
+    "e2e",
+    "bench",
+    "providers",
+];
 
 const ARROWS: &[(&str, &[&str])] = &[
     ("merkle", &[]),
