@@ -12,13 +12,12 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=../instance.sh
 . "$here/../instance.sh"
+# shellcheck source-path=SCRIPTDIR source=clients.sh
+. "$here/clients.sh"
 
 main() {
     find_programs ca signer verifier
-    "$here/fetch-clients.sh"
-    clients=${PARAPH_CLIENTS:-$here/../../target/clients}
-    clients=$(cd "$clients" && pwd)
-    node="$clients/node/node_modules/node/bin/node"
+    find_clients
 
     scratch=$(mktemp -d "${TMPDIR:-/tmp}/paraph-interop.XXXXXX")
     trap clean_up EXIT
@@ -204,46 +203,7 @@ sigstore_go_signing() {
     sed -n '/^{/p' "$bundle.out" >"$bundle"
 }
 
-# --- verifiers: BUNDLE FILE IDENTITY ISSUER --------------------------------------------
-
-verify_with_verifier() {
-    bounded "$programs/verifier" verify-blob "$2" --bundle "$1" --certificate-identity "$3" \
-        --certificate-oidc-issuer "$4" --trusted-root "$public/trusted_root.json" --offline
-}
-
-verify_with_cosign() {
-    local command=(verify-blob)
-    if grep -q '"dsseEnvelope"' "$1"; then
-        command=(verify-blob-attestation --type "$PREDICATE_TYPE")
-    fi
-    bounded "$clients/bin/cosign" "${command[@]}" --bundle "$1" --certificate-identity "$3" \
-        --certificate-oidc-issuer "$4" --trusted-root "$public/trusted_root.json" "$2"
-}
-
-verify_with_sigstore_python() {
-    bounded "$clients/python/bin/sigstore" --trust-config "$public/client_trust_config.json" \
-        verify identity --bundle "$1" --cert-identity "$3" --cert-oidc-issuer "$4" "$2"
-}
-
-verify_with_sigstore_js() {
-    bounded "$node" "$here/js/verify.mjs" "$clients/js" "$public/trusted_root.json" "$1" "$3" "$4" "$2"
-}
-
-verify_with_sigstore_go() {
-    bounded "$clients/bin/sigstore-go-verification" -trustedrootJSONpath "$public/trusted_root.json" \
-        -artifact "$2" -expectedSAN "$3" -expectedIssuer "$4" "$1"
-}
-
 # --- what can't be, and why ------------------------------------------------------------
-
-# Succeeds, and prints why, when a client can't take part: its fetch said so.
-missing() {
-    local client=${1%-attest}
-    case $client in
-        signer | verifier) return 1 ;;
-    esac
-    [ -s "$clients/skipped/$client" ] && cat "$clients/skipped/$client"
-}
 
 # Succeeds, and prints why, where a client refuses another's bundles whoever the server is.
 not_by_design() {
@@ -305,10 +265,6 @@ print_matrix() {
     echo "$passed passed, $failed failed, $skipped skipped"
 }
 
-bounded() {
-    timeout 60 "$@"
-}
-
 clean_up() {
     local status=$?
     stop_instance
@@ -327,6 +283,5 @@ VERIFIERS=(verifier cosign sigstore-python sigstore-js sigstore-go)
 
 IDENTITY=alice@example.com
 STRANGER=mallory@example.com
-PREDICATE_TYPE=https://slsa.dev/provenance/v1
 
 main "$@"

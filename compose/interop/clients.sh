@@ -1,0 +1,61 @@
+# shellcheck shell=bash disable=SC2154
+# The clients that were fetched, and how each of them verifies. Sourced by run.sh and sign-in.sh,
+# never run by itself.
+#
+#   find_clients             fetches them; sets $clients, their folder, and $node
+#   missing CLIENT           succeeds, and prints why, when it can't take part
+#   verify_with_CLIENT BUNDLE FILE IDENTITY ISSUER
+#
+# The last needs $programs (instance.sh) and $public, the folder of the instance's trust root.
+
+find_clients() {
+    local here
+    here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+    "$here/fetch-clients.sh"
+    clients=${PARAPH_CLIENTS:-$here/../../target/clients}
+    clients=$(cd "$clients" && pwd)
+    node="$clients/node/node_modules/node/bin/node"
+}
+
+missing() {
+    local client=${1%-attest}
+    case $client in
+        signer | verifier) return 1 ;;
+    esac
+    [ -s "$clients/skipped/$client" ] && cat "$clients/skipped/$client"
+}
+
+verify_with_verifier() {
+    bounded "$programs/verifier" verify-blob "$2" --bundle "$1" --certificate-identity "$3" \
+        --certificate-oidc-issuer "$4" --trusted-root "$public/trusted_root.json" --offline
+}
+
+verify_with_cosign() {
+    local command=(verify-blob)
+    if grep -q '"dsseEnvelope"' "$1"; then
+        command=(verify-blob-attestation --type "$PREDICATE_TYPE")
+    fi
+    bounded "$clients/bin/cosign" "${command[@]}" --bundle "$1" --certificate-identity "$3" \
+        --certificate-oidc-issuer "$4" --trusted-root "$public/trusted_root.json" "$2"
+}
+
+verify_with_sigstore_python() {
+    bounded "$clients/python/bin/sigstore" --trust-config "$public/client_trust_config.json" \
+        verify identity --bundle "$1" --cert-identity "$3" --cert-oidc-issuer "$4" "$2"
+}
+
+verify_with_sigstore_js() {
+    bounded "$node" "$here/js/verify.mjs" "$clients/js" "$public/trusted_root.json" "$1" "$3" "$4" "$2"
+}
+
+verify_with_sigstore_go() {
+    bounded "$clients/bin/sigstore-go-verification" -trustedrootJSONpath "$public/trusted_root.json" \
+        -artifact "$2" -expectedSAN "$3" -expectedIssuer "$4" "$1"
+}
+
+bounded() {
+    timeout 60 "$@"
+}
+
+# What statements here say.
+PREDICATE_TYPE=https://slsa.dev/provenance/v1
