@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use serde::Deserialize;
 
-use crate::identity::IssuerConfig;
-use crate::identity::config::is_loopback;
+use crate::identity::config::{ConfigFault, is_loopback};
+use crate::identity::{CiProvider, IssuerConfig, IssuerTable};
 
 /// The whole of `ca.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,9 +25,15 @@ pub struct Config {
     pub listen: Listen,
     /// The addresses under which clients reach each face.
     pub urls: Urls,
-    /// Who may sign in: one `[[issuer]]` for each identity provider; none by default.
-    #[serde(default, rename = "issuer")]
+    /// Who may sign in: one `[[issuer]]` for each identity provider and audience; none by default.
+    #[serde(skip)]
     pub issuers: Vec<IssuerConfig>,
+    /// The same as they are written, before their providers are looked up.
+    #[serde(default, rename = "issuer")]
+    issuer_tables: Vec<IssuerTable>,
+    /// The operator's own templates for pipelines.
+    #[serde(default, rename = "ci_provider")]
+    ci_providers: Vec<CiProvider>,
 }
 
 /// Where the server listens.
@@ -107,8 +113,11 @@ pub enum ConfigError {
     /// The name cannot stand in a certificate.
     #[error("name must be 1 to 64 printable characters")]
     Name,
-    /// Two issuers have the same URL.
-    #[error("issuer.url = \"{url}\" stands twice")]
+    /// An `[[issuer]]` or `[[ci_provider]]` table cannot be.
+    #[error(transparent)]
+    Issuer(#[from] ConfigFault),
+    /// Two issuers have the same URL and the same audience.
+    #[error("issuer.url = \"{url}\" stands twice with the same client_id")]
     IssuerTwice {
         /// The URL.
         url: String,
@@ -141,10 +150,11 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|error| ConfigError::Shape {
+        let mut config: Self = toml::from_str(text).map_err(|error| ConfigError::Shape {
             path: path.to_owned(),
             message: error.to_string(),
         })?;
+        config.issuers = issuers(&config.issuer_tables, &config.ci_providers)?;
         config.check()?;
         Ok(config)
     }
@@ -165,9 +175,8 @@ impl Config {
         if faces.log_origin == faces.ct_origin {
             return Err(ConfigError::SharedOrigin { origin: faces.log_origin });
         }
-        let mut seen = BTreeSet::new();
-        for issuer in &self.issuers {
-            if !seen.insert(issuer.url.as_str()) {
+        for (position, issuer) in self.issuers.iter().enumerate() {
+            if self.issuers.iter().take(position).any(|known| known.is_same_entry(issuer)) {
                 return Err(ConfigError::IssuerTwice { url: issuer.url.clone() });
             }
             if issuer.url == self.development_issuer() {
@@ -181,6 +190,17 @@ impl Config {
     pub fn development_issuer(&self) -> String {
         format!("{}/oidc", self.urls.ca.trim_end_matches('/'))
     }
+}
+
+fn issuers(
+    tables: &[IssuerTable],
+    providers: &[CiProvider],
+) -> Result<Vec<IssuerConfig>, ConfigFault> {
+    let mut names: BTreeSet<&str> = CiProvider::shipped_names().collect();
+    if let Some(twice) = providers.iter().find(|provider| !names.insert(provider.name())) {
+        return Err(ConfigFault::ProviderTwice { name: twice.name().to_owned() });
+    }
+    tables.iter().map(|table| table.clone().resolve(providers)).collect()
 }
 
 /// What the URLs say about the faces once they are parsed.

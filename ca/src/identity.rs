@@ -10,6 +10,8 @@ pub mod email;
 pub mod fetch;
 mod jwks;
 mod keys;
+pub mod kind;
+mod provider;
 pub mod refusal;
 pub mod san;
 pub mod template;
@@ -22,15 +24,16 @@ use serde_json::{Value, json};
 
 use self::config::{ConfigFault, Names, issuer_url};
 use self::fetch::Fetcher;
-use self::jwks::{KeySet, SignedClaims};
+use self::jwks::KeySet;
 use self::keys::KeySource;
 use self::token::Unverified;
 
 pub use self::claims::Claims;
-pub use self::config::{Alg, IssuerConfig, IssuerKind};
+pub use self::config::{Alg, IssuerClaim, IssuerConfig, IssuerTable};
 pub use self::fetch::FetchFault;
+pub use self::kind::IssuerKind;
+pub use self::provider::CiProvider;
 pub use self::refusal::TokenRefusal;
-pub use self::template::CiProvider;
 pub use self::token::Token;
 
 /// Our clock, in Unix seconds.
@@ -54,14 +57,14 @@ impl Identities {
     /// part of what makes an issuer's answer trustworthy.
     ///
     /// # Errors
-    /// A table that [`IssuerConfig::validate`] refuses, or the same URL twice.
+    /// A table that [`IssuerConfig::validate`] refuses, or the same URL and client id twice.
     pub fn new(configs: Vec<IssuerConfig>, clock: Clock) -> Result<Self, ConfigFault> {
         let fetcher = Arc::new(Fetcher::default());
         let mut issuers: Vec<Issuer> = Vec::with_capacity(configs.len());
         for config in configs {
             config.validate()?;
-            if issuers.iter().any(|known| known.config.url == config.url) {
-                return Err(ConfigFault::DuplicateUrl { url: config.url });
+            if issuers.iter().any(|known| known.config.is_same_entry(&config)) {
+                return Err(ConfigFault::Duplicate { url: config.url });
             }
             let url = issuer_url(&config.url)?;
             let (fetcher, clock) = (Arc::clone(&fetcher), Arc::clone(&clock));
@@ -78,12 +81,15 @@ impl Identities {
     /// [`ConfigFault::PinnedUnknown`] for a URL that is not configured,
     /// [`ConfigFault::PinnedKeys`] for a set without a usable key.
     pub fn pin_keys(&self, url: &str, jwks: &[u8]) -> Result<(), ConfigFault> {
-        let issuer = self.issuers.iter().find(|issuer| issuer.config.url == url);
-        let issuer = issuer.ok_or_else(|| ConfigFault::PinnedUnknown { url: url.to_owned() })?;
-        let keys =
-            KeySet::parse(jwks).map_err(|_| ConfigFault::PinnedKeys { url: url.to_owned() })?;
-        issuer.keys.pin(keys);
-        Ok(())
+        let entries = self.issuers.iter().filter(|issuer| issuer.config.url == url);
+        let mut known = false;
+        for issuer in entries {
+            let keys =
+                KeySet::parse(jwks).map_err(|_| ConfigFault::PinnedKeys { url: url.to_owned() })?;
+            issuer.keys.pin(keys);
+            known = true;
+        }
+        if known { Ok(()) } else { Err(ConfigFault::PinnedUnknown { url: url.to_owned() }) }
     }
 
     /// Reads the keys of every issuer whose keys are not held, one after the other. An issuer that
@@ -101,41 +107,22 @@ impl Identities {
     /// The first check that fails. [`TokenRefusal::is_our_side`] tells an outage from a bad token.
     pub async fn verify(&self, token: &Token) -> Result<VerifiedIdentity, TokenRefusal> {
         let unverified = Unverified::parse(token)?;
-        let issuer = self.issuer(unverified.claimed_issuer()?)?;
+        let issuer = self.issuer(&unverified)?;
+        unverified.header.check_kind(&issuer.config.kind)?;
         issuer.allows(unverified.header.algorithm)?;
         let signed = issuer.keys.open(&unverified).await?;
         claims::check(signed.claims(), &issuer.config, (self.clock)())?;
-        match &issuer.config.kind {
-            IssuerKind::Email => VerifiedIdentity::of_person(&issuer.config, &signed),
-            IssuerKind::Ci { provider } => {
-                VerifiedIdentity::of_pipeline(&issuer.config, provider, &signed)
-            }
-        }
+        let words = Words::of(&issuer.config, &issuer.config.url, signed.claims())?;
+        let vouched_by = Arc::clone(&issuer.config);
+        Ok(VerifiedIdentity { words, claims: signed.claims().clone(), vouched_by })
     }
 
     /// The body of Fulcio's `GET /api/v2/configuration`: issuers in the configured order, each
     /// field there also when empty.
     #[must_use]
     pub fn configuration(&self) -> Value {
-        let issuers: Vec<Value> = self
-            .issuers
-            .iter()
-            .map(|Issuer { config, .. }| {
-                let (issuer_type, challenge_claim) = match config.kind {
-                    IssuerKind::Email => ("email", "email"),
-                    IssuerKind::Ci { .. } => ("ci-provider", "sub"),
-                };
-                json!({
-                    "issuerUrl": config.url,
-                    "audience": config.client_id,
-                    "challengeClaim": challenge_claim,
-                    "spiffeTrustDomain": "",
-                    "issuerType": issuer_type,
-                    "subjectDomain": "",
-                    "skipEmailVerification": false,
-                })
-            })
-            .collect();
+        let issuers: Vec<Value> =
+            self.issuers.iter().map(|issuer| issuer.config.as_fulcio_tells_it()).collect();
         json!({ "issuers": issuers })
     }
 
@@ -158,11 +145,39 @@ impl Identities {
             .collect()
     }
 
-    fn issuer(&self, url: &str) -> Result<&Issuer, TokenRefusal> {
-        self.issuers.iter().find(|issuer| issuer.config.url == url).ok_or_else(|| {
+    /// The entry that a token is for, by its `iss`, and where several have that by its `aud`. Both
+    /// only say whose keys to try; the audience is checked again under the signature.
+    fn issuer(&self, token: &Unverified<'_>) -> Result<&Issuer, TokenRefusal> {
+        let url = token.claimed_issuer()?;
+        let entries: Vec<&Issuer> =
+            self.issuers.iter().filter(|issuer| issuer.config.url == url).collect();
+        if entries.is_empty() {
             let configured: Names = self.issuers.iter().map(|issuer| &issuer.config.url).collect();
-            TokenRefusal::IssuerNotConfigured { configured }
-        })
+            return Err(TokenRefusal::IssuerNotConfigured { configured });
+        }
+        choose(&entries, &token.claimed_audiences()?)
+    }
+}
+
+fn choose<'i>(entries: &[&'i Issuer], audiences: &[&str]) -> Result<&'i Issuer, TokenRefusal> {
+    if let [only] = entries {
+        return Ok(only);
+    }
+    let names = |issuer: &&&Issuer| audiences.contains(&issuer.config.client_id.as_str());
+    let named: Vec<&&Issuer> = entries.iter().filter(names).collect();
+    let client_ids = |entries: &[&&Issuer]| -> Names {
+        entries.iter().map(|issuer| &issuer.config.client_id).collect()
+    };
+    match (named.as_slice(), entries) {
+        ([one], _) => Ok(one),
+        ([], [first, ..]) => Err(TokenRefusal::Audience {
+            issuer: first.config.url.clone(),
+            expected: client_ids(&entries.iter().collect::<Vec<_>>()).to_string(),
+        }),
+        (several, _) => Err(TokenRefusal::AudienceAmbiguous {
+            issuer: entries.first().map(|issuer| issuer.config.url.clone()).unwrap_or_default(),
+            configured: client_ids(several),
+        }),
     }
 }
 
@@ -194,105 +209,86 @@ pub struct IssuerStatus {
     pub fault: Option<FetchFault>,
 }
 
+/// What a certificate says of its holder, as an issuer's type reads it out of claims. It says
+/// nothing about whether the claims are true.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Words {
+    pub(crate) subject: SubjectName,
+    pub(crate) issuer: String,
+    pub(crate) challenge: String,
+    pub(crate) token_subject: String,
+    pub(crate) extensions: Vec<(u8, String)>,
+    pub(crate) claims_used: Vec<(String, String)>,
+}
+
+impl Words {
+    /// Reads the claims of a token of `issuer`, which is the `iss` that `entry` is for.
+    ///
+    /// # Errors
+    /// The claim that is missing, of another type, or not fit for a certificate.
+    pub(crate) fn of(
+        entry: &IssuerConfig,
+        issuer: &str,
+        claims: &Claims,
+    ) -> Result<Self, TokenRefusal> {
+        let sub = claims.certified_text("sub")?;
+        let mut reading = entry.kind.read(issuer, sub, claims)?;
+        let named = match &entry.issuer_claim {
+            Some(issuer_claim) => issuer_claim.read(claims)?,
+            None => issuer,
+        };
+        reading.used.insert("sub".to_owned(), sub.to_owned());
+        Ok(Self {
+            subject: reading.subject,
+            issuer: named.to_owned(),
+            challenge: reading.challenge,
+            token_subject: sub.to_owned(),
+            extensions: reading.extensions,
+            claims_used: reading.used.into_iter().collect(),
+        })
+    }
+}
+
 /// Who a verified token stands for, in the words of a certificate. Only [`Identities::verify`]
 /// makes one, and issuing takes it by value.
 #[derive(Debug, PartialEq, Eq)]
 pub struct VerifiedIdentity {
-    subject: SubjectName,
-    issuer: String,
-    challenge: String,
-    token_subject: String,
-    extensions: Vec<(u8, String)>,
-    claims_used: Vec<(String, String)>,
+    words: Words,
     claims: Claims,
     vouched_by: Arc<IssuerConfig>,
 }
 
 impl VerifiedIdentity {
-    fn of_person(
-        issuer: &Arc<IssuerConfig>,
-        signed: &SignedClaims<'_>,
-    ) -> Result<Self, TokenRefusal> {
-        let claims = signed.claims();
-        let sub = claims.certified_text("sub")?;
-        let address = claims.text("email")?;
-        let verified = match claims.get("email_verified") {
-            Some(Value::Bool(verified)) => *verified,
-            Some(Value::String(verified)) => verified == "true",
-            _ => false,
-        };
-        if !verified {
-            return Err(TokenRefusal::EmailNotVerified);
-        }
-        email::check(address).map_err(|fault| TokenRefusal::Email { fault })?;
-        Ok(Self {
-            subject: SubjectName::Email(address.to_owned()),
-            issuer: issuer.url.clone(),
-            challenge: address.to_owned(),
-            token_subject: sub.to_owned(),
-            extensions: Vec::new(),
-            claims_used: vec![
-                ("email".to_owned(), address.to_owned()),
-                ("email_verified".to_owned(), "true".to_owned()),
-                ("sub".to_owned(), sub.to_owned()),
-            ],
-            claims: claims.clone(),
-            vouched_by: Arc::clone(issuer),
-        })
-    }
-
-    fn of_pipeline(
-        issuer: &Arc<IssuerConfig>,
-        provider: &CiProvider,
-        signed: &SignedClaims<'_>,
-    ) -> Result<Self, TokenRefusal> {
-        let claims = signed.claims();
-        let sub = claims.certified_text("sub")?;
-        let mut rendered = provider.render(claims)?;
-        let subject = san::uri(&rendered.subject)
-            .map_err(|fault| TokenRefusal::Subject { issuer: issuer.url.clone(), fault })?;
-        rendered.used.insert("sub".to_owned(), sub.to_owned());
-        Ok(Self {
-            subject: SubjectName::Uri(subject),
-            issuer: issuer.url.clone(),
-            challenge: sub.to_owned(),
-            token_subject: sub.to_owned(),
-            extensions: rendered.extensions,
-            claims_used: rendered.used.into_iter().collect(),
-            claims: claims.clone(),
-            vouched_by: Arc::clone(issuer),
-        })
-    }
-
     /// The one subject alternative name.
     #[must_use]
     pub fn subject(&self) -> &SubjectName {
-        &self.subject
+        &self.words.subject
     }
 
-    /// The issuer, byte for byte as configured and as in the token (extensions 1.1 and 1.8).
+    /// The issuer, byte for byte as in the token, or as the entry's list of mapped issuers has it
+    /// (extensions 1.1 and 1.8).
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        &self.words.issuer
     }
 
     /// The text that a signed challenge covers: the e-mail address of a person, else `sub`.
     #[must_use]
     pub fn challenge(&self) -> &str {
-        &self.challenge
+        &self.words.challenge
     }
 
     /// The raw `sub` (extension 1.24).
     #[must_use]
     pub fn token_subject(&self) -> &str {
-        &self.token_subject
+        &self.words.token_subject
     }
 
     /// Last arcs of 1.3.6.1.4.1.57264.1 with their text, ascending, 2 to 6 and 9 to 23 only. None
     /// is empty. The certificate profile adds 1, 8 and 24.
     #[must_use]
     pub fn extensions(&self) -> &[(u8, String)] {
-        &self.extensions
+        &self.words.extensions
     }
 
     /// Every claim of the token, for the allow rules.
@@ -310,6 +306,6 @@ impl VerifiedIdentity {
     /// The claims that decided, by name, for the audit record.
     #[must_use]
     pub fn claims_used(&self) -> &[(String, String)] {
-        &self.claims_used
+        &self.words.claims_used
     }
 }

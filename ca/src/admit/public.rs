@@ -57,7 +57,7 @@ const PUBLIC_HOSTS: [&str; 34] = [
 ];
 
 /// Domains all of whose hosts are public: regions and staging.
-const PUBLIC_DOMAINS: [&str; 2] = ["buddy.works", "sigstore.dev"];
+const PUBLIC_DOMAINS: [&str; 3] = ["buddy.works", "buddyusercontent.com", "sigstore.dev"];
 
 #[cfg(test)]
 mod tests {

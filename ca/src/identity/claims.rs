@@ -43,6 +43,35 @@ impl Claims {
         Ok(text)
     }
 
+    /// A claim as certificate text, its very characters, or nothing if it is absent. A number that
+    /// is not a whole one in 64 bits has lost digits on the way, and lists have no text; both are
+    /// refused rather than certified.
+    pub(super) fn as_text(&self, claim: &str) -> Result<Option<String>, TokenRefusal> {
+        let text = match self.get(claim) {
+            None => return Ok(None),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Bool(flag)) => flag.to_string(),
+            Some(Value::Number(number)) if number.is_i64() || number.is_u64() => number.to_string(),
+            Some(Value::Number(_)) => return Err(wrong_type(claim, "a whole number of 64 bits")),
+            Some(_) => return Err(wrong_type(claim, "a string, a whole number or a boolean")),
+        };
+        if text.chars().any(char::is_control) {
+            return Err(TokenRefusal::ClaimControlCharacter { claim: claim.to_owned() });
+        }
+        Ok(Some(text))
+    }
+
+    /// A claim that must be there as text of any kind and not be empty.
+    pub(super) fn certified(&self, claim: &str) -> Result<String, TokenRefusal> {
+        let text = self
+            .as_text(claim)?
+            .ok_or_else(|| TokenRefusal::ClaimMissing { claim: claim.to_owned() })?;
+        if text.is_empty() {
+            return Err(TokenRefusal::ClaimEmpty { claim: claim.to_owned() });
+        }
+        Ok(text)
+    }
+
     /// A NumericDate (RFC 7519 section 2) in whole seconds. A present claim of any other type is
     /// an error, null too: libraries that took a string for "no expiry" accepted such tokens.
     fn seconds(&self, claim: &str) -> Result<Option<i64>, TokenRefusal> {
@@ -55,16 +84,14 @@ impl Claims {
     }
 
     /// `aud` as RFC 7519 4.1.3 has it: one string, or a list of nothing but strings.
-    fn audience_holds(&self, client_id: &str) -> Result<bool, TokenRefusal> {
+    pub(super) fn audiences(&self) -> Result<Vec<&str>, TokenRefusal> {
         match self.0.get("aud") {
             None => Err(TokenRefusal::ClaimMissing { claim: "aud".to_owned() }),
-            Some(Value::String(audience)) => Ok(audience == client_id),
-            Some(Value::Array(audiences)) => {
-                if !audiences.iter().all(Value::is_string) {
-                    return Err(wrong_type("aud", AUDIENCE_TYPE));
-                }
-                Ok(audiences.iter().any(|audience| audience.as_str() == Some(client_id)))
-            }
+            Some(Value::String(audience)) => Ok(vec![audience]),
+            Some(Value::Array(audiences)) => audiences
+                .iter()
+                .map(|audience| audience.as_str().ok_or_else(|| wrong_type("aud", AUDIENCE_TYPE)))
+                .collect(),
             Some(_) => Err(wrong_type("aud", AUDIENCE_TYPE)),
         }
     }
@@ -78,7 +105,7 @@ impl std::fmt::Debug for Claims {
 
 /// The checks that hold for every issuer: audience, then the four times.
 pub(super) fn check(claims: &Claims, issuer: &IssuerConfig, now: i64) -> Result<(), TokenRefusal> {
-    if !claims.audience_holds(&issuer.client_id)? {
+    if !claims.audiences()?.contains(&issuer.client_id.as_str()) {
         return Err(TokenRefusal::Audience {
             issuer: issuer.url.clone(),
             expected: issuer.client_id.clone(),

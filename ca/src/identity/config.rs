@@ -5,10 +5,19 @@ use std::net::IpAddr;
 
 use openidconnect::url::{Host, Url};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
+use serde_json::{Value, json};
 
-use super::template::CiProvider;
-use crate::admit::{AllowRules, AllowTables, Breadth, RuleFault, Vocabulary};
+mod fault;
+mod issuer_claim;
+mod table;
+
+pub use self::fault::ConfigFault;
+pub use self::issuer_claim::IssuerClaim;
+pub use self::table::IssuerTable;
+
+use super::kind::{IssuerKind, is_trust_domain};
+use super::san;
+use crate::admit::{AllowRules, Breadth};
 
 /// One trusted issuer. There is no default issuer, and an unknown key in the table is an error.
 ///
@@ -28,6 +37,8 @@ pub struct IssuerConfig {
     pub client_id: String,
     /// How claims become a certificate subject.
     pub kind: IssuerKind,
+    /// Where the certificate's issuer is taken from, if not from `iss`; e-mail types only.
+    pub issuer_claim: Option<IssuerClaim>,
     /// The algorithms that tokens may be signed with.
     pub algorithms: Vec<Alg>,
     /// Longest accepted time from `iat` to `exp`, in seconds.
@@ -47,7 +58,8 @@ impl IssuerConfig {
             url,
             client_id,
             kind,
-            algorithms: default_algorithms(),
+            issuer_claim: None,
+            algorithms: table::default_algorithms(),
             max_lifetime_seconds: DEFAULT_MAX_LIFETIME_SECONDS,
         }
     }
@@ -57,7 +69,8 @@ impl IssuerConfig {
     /// # Errors
     /// The [`ConfigFault`] of the first thing wrong.
     pub fn validate(&self) -> Result<(), ConfigFault> {
-        issuer_url(&self.url)?;
+        let url = issuer_url(&self.url)?;
+        self.validate_kind(&url)?;
         if self.client_id.is_empty() || !self.client_id.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(ConfigFault::ClientId { url: self.url.clone() });
         }
@@ -72,29 +85,71 @@ impl IssuerConfig {
         }
         Ok(())
     }
-}
 
-/// How an issuer's claims become a certificate subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IssuerKind {
-    /// People: a verified `email` claim becomes an rfc822Name.
-    Email,
-    /// Pipelines: a provider's templates make a URI and the certificate extensions.
-    Ci {
-        /// The templates.
-        provider: CiProvider,
-    },
-}
+    /// True if a token could be for both: one issuer and one audience.
+    #[must_use]
+    pub fn is_same_entry(&self, other: &Self) -> bool {
+        self.url == other.url && self.client_id == other.client_id
+    }
 
-impl IssuerKind {
-    /// Which keys the allow rules of such an issuer may have.
-    fn vocabulary(&self) -> Vocabulary {
-        match self {
-            Self::Email => Vocabulary::People,
-            Self::Ci { provider } if provider.name().starts_with("github") => Vocabulary::GitHub,
-            Self::Ci { provider } if provider.name().starts_with("gitlab") => Vocabulary::GitLab,
-            Self::Ci { .. } => Vocabulary::Other,
+    /// The entry in the words of Fulcio's `GET /api/v2/configuration`, each field there also when
+    /// empty.
+    pub(super) fn as_fulcio_tells_it(&self) -> Value {
+        let (spiffe_trust_domain, subject_domain) = match &self.kind {
+            IssuerKind::Spiffe { trust_domain } => (trust_domain.as_str(), ""),
+            IssuerKind::Username { subject_domain } | IssuerKind::Uri { subject_domain } => {
+                ("", subject_domain.as_str())
+            }
+            _ => ("", ""),
+        };
+        json!({
+            "issuerUrl": self.url,
+            "audience": self.client_id,
+            "challengeClaim": if self.kind.is_email() { "email" } else { "sub" },
+            "spiffeTrustDomain": spiffe_trust_domain,
+            "issuerType": self.kind.fulcio_name(),
+            "subjectDomain": subject_domain,
+            "skipEmailVerification": self.kind == IssuerKind::EmailWithoutVerifiedClaim,
+        })
+    }
+
+    fn validate_kind(&self, url: &Url) -> Result<(), ConfigFault> {
+        if self.issuer_claim.is_some() && !self.kind.is_email() {
+            return Err(ConfigFault::NotForType { url: self.url.clone(), key: "issuer_claim" });
         }
+        match &self.kind {
+            IssuerKind::EmailWithoutVerifiedClaim if is_multi_tenant(&self.url, url) => {
+                Err(ConfigFault::MultiTenant { url: self.url.clone() })
+            }
+            // Equal hosts: "the same last two labels" makes one family of all of co.uk.
+            IssuerKind::Username { subject_domain } => {
+                let equal =
+                    san::is_host(subject_domain) && Some(subject_domain.as_str()) == url.host_str();
+                self.subject_domain_fits(subject_domain, equal)
+            }
+            IssuerKind::Uri { subject_domain } => {
+                let host =
+                    subject_domain.strip_prefix("https://").filter(|host| san::is_host(host));
+                self.subject_domain_fits(
+                    subject_domain,
+                    host.is_some() && host == authority(url).as_deref(),
+                )
+            }
+            IssuerKind::Spiffe { trust_domain } if !is_trust_domain(trust_domain) => {
+                Err(ConfigFault::TrustDomain {
+                    url: self.url.clone(),
+                    domain: trust_domain.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn subject_domain_fits(&self, domain: &str, fits: bool) -> Result<(), ConfigFault> {
+        if fits {
+            return Ok(());
+        }
+        Err(ConfigFault::SubjectDomain { url: self.url.clone(), domain: domain.to_owned() })
     }
 }
 
@@ -185,97 +240,6 @@ impl fmt::Display for Names {
     }
 }
 
-/// Why an instance does not start with the issuers it was given.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ConfigFault {
-    /// The URL is no absolute URL, or holds what an issuer's never does.
-    #[error("issuer url {url:?} is not an https URL without user, query and fragment")]
-    Url {
-        /// As configured.
-        url: String,
-    },
-    /// Plain http to anything but loopback.
-    #[error("issuer url {url:?} is plain http, which is for loopback only")]
-    PlainHttp {
-        /// As configured.
-        url: String,
-    },
-    /// The same URL twice.
-    #[error("issuer url {url:?} is configured twice")]
-    DuplicateUrl {
-        /// As configured.
-        url: String,
-    },
-    /// The client id is empty or holds blanks or non-ASCII.
-    #[error("client_id of issuer {url:?} is empty or not printable ASCII")]
-    ClientId {
-        /// The issuer.
-        url: String,
-    },
-    /// An empty algorithm list.
-    #[error("algorithms of issuer {url:?} is empty")]
-    NoAlgorithm {
-        /// The issuer.
-        url: String,
-    },
-    /// A lifetime cap of zero or more than a week.
-    #[error("max_lifetime_seconds of issuer {url:?} is {seconds}, not 1 to 604800")]
-    Lifetime {
-        /// The issuer.
-        url: String,
-        /// As configured.
-        seconds: u64,
-    },
-    /// `type` is none of the types known here.
-    #[error("type {kind:?} of issuer {url:?} is not one of email, ci")]
-    Type {
-        /// The issuer.
-        url: String,
-        /// As configured.
-        kind: String,
-    },
-    /// A `ci` issuer without `provider`.
-    #[error("issuer {url:?} of type ci has no provider")]
-    ProviderMissing {
-        /// The issuer.
-        url: String,
-    },
-    /// A provider on an issuer of another type.
-    #[error("issuer {url:?} has a provider and is not of type ci")]
-    ProviderUnused {
-        /// The issuer.
-        url: String,
-    },
-    /// A provider that is not shipped.
-    #[error("provider {provider:?} of issuer {url:?} is not known")]
-    ProviderUnknown {
-        /// The issuer.
-        url: String,
-        /// As configured.
-        provider: String,
-    },
-    /// The allow rules.
-    #[error("issuer {url:?}: {fault}")]
-    Allow {
-        /// The issuer.
-        url: String,
-        /// What is wrong with them.
-        fault: RuleFault,
-    },
-    /// Keys were pinned for an issuer that is not configured.
-    #[error("keys are pinned for {url:?}, which is not a configured issuer")]
-    PinnedUnknown {
-        /// As given.
-        url: String,
-    },
-    /// Pinned keys of which none can verify a token.
-    #[error("the keys pinned for {url:?} hold no usable signing key")]
-    PinnedKeys {
-        /// The issuer.
-        url: String,
-    },
-}
-
 /// Parses an issuer's URL. The string itself stays what tokens are compared with.
 pub(crate) fn issuer_url(url: &str) -> Result<Url, ConfigFault> {
     let refused = || ConfigFault::Url { url: url.to_owned() };
@@ -298,6 +262,27 @@ pub(crate) fn issuer_url(url: &str) -> Result<Url, ConfigFault> {
     }
 }
 
+fn authority(url: &Url) -> Option<String> {
+    let host = url.host_str()?;
+    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+}
+
+/// True for issuers of whose people no one operator has verified every address. A Microsoft tenant
+/// that is named is its organisation's own.
+fn is_multi_tenant(issuer: &str, url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    if MICROSOFT_HOSTS.contains(&host) {
+        let tenant = url.path_segments().and_then(|mut segments| segments.next());
+        return MICROSOFT_SHARED_TENANTS.contains(&tenant.unwrap_or_default());
+    }
+    Breadth::of_issuer(issuer) != Breadth::Own
+}
+
+/// How messages name an entry: two of them may have one URL.
+fn place(url: &str, client_id: &str) -> String {
+    format!("[[issuer]] {url} (client_id {client_id})")
+}
+
 /// True for `localhost` and literal loopback addresses. Nothing is resolved.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -308,72 +293,14 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The table as it is written. A plain struct, because serde cannot refuse unknown keys through
-/// a flattened or tagged one.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IssuerTable {
-    url: String,
-    client_id: String,
-    #[serde(rename = "type")]
-    kind: String,
-    provider: Option<String>,
-    #[serde(default = "default_algorithms")]
-    algorithms: Vec<Alg>,
-    #[serde(default = "default_max_lifetime")]
-    max_lifetime_seconds: u64,
-    #[serde(default)]
-    allow: AllowTables,
-}
-
-impl TryFrom<IssuerTable> for IssuerConfig {
-    type Error = ConfigFault;
-
-    fn try_from(table: IssuerTable) -> Result<Self, ConfigFault> {
-        let url = table.url;
-        let kind = match (table.kind.as_str(), table.provider) {
-            ("email", None) => IssuerKind::Email,
-            ("email", Some(_)) => return Err(ConfigFault::ProviderUnused { url }),
-            ("ci", Some(provider)) => match CiProvider::shipped(&provider) {
-                Some(provider) => IssuerKind::Ci { provider },
-                None => return Err(ConfigFault::ProviderUnknown { url, provider }),
-            },
-            ("ci", None) => return Err(ConfigFault::ProviderMissing { url }),
-            _ => return Err(ConfigFault::Type { url, kind: table.kind }),
-        };
-        let place = place(&url, &table.client_id);
-        let allow = table
-            .allow
-            .read(kind.vocabulary(), place, Breadth::of_issuer(&url))
-            .map_err(|fault| ConfigFault::Allow { url: url.clone(), fault })?;
-        let config = Self {
-            url,
-            client_id: table.client_id,
-            allow,
-            kind,
-            algorithms: table.algorithms,
-            max_lifetime_seconds: table.max_lifetime_seconds,
-        };
-        config.validate()?;
-        Ok(config)
-    }
-}
-
-/// How messages name an entry: two of them may have one URL.
-fn place(url: &str, client_id: &str) -> String {
-    format!("[[issuer]] {url} (client_id {client_id})")
-}
-
-fn default_algorithms() -> Vec<Alg> {
-    vec![Alg::RS256]
-}
-
-fn default_max_lifetime() -> u64 {
-    DEFAULT_MAX_LIFETIME_SECONDS
-}
-
 const DEFAULT_MAX_LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 const LONGEST_LIFETIME_SECONDS: u64 = 7 * 24 * 60 * 60;
+
+const MICROSOFT_HOSTS: [&str; 3] =
+    ["login.microsoftonline.com", "login.windows.net", "sts.windows.net"];
+/// The tenants that everybody is in; the last is the number of the one for personal accounts.
+const MICROSOFT_SHARED_TENANTS: [&str; 5] =
+    ["", "common", "organizations", "consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"];
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -415,7 +342,7 @@ mod tests {
             ("\"email\"", "\"mail\"", "mail"),
             ("\"email\"", "\"ci\"", "no provider"),
             ("\"email\"", "\"ci\"\nprovider = \"gitbub\"", "gitbub"),
-            ("\"email\"", "\"email\"\nprovider = \"github-actions\"", "not of type ci"),
+            ("\"email\"", "\"email\"\nprovider = \"github-actions\"", "not for its type"),
             ("\"email\"", "\"email\"\nalgorithms = [\"HS256\"]", "HS256"),
             ("\"email\"", "\"email\"\nalgorithms = [\"none\"]", "none"),
             ("\"email\"", "\"email\"\nalgorithms = []", "algorithms"),

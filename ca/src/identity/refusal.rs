@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::config::{Alg, Names};
 use super::email::EmailFault;
 use super::fetch::FetchFault;
+use super::kind::{ServiceAccountFault, SpiffeFault, UsernameFault};
 use super::san::SanFault;
 
 /// Why no identity came out of a token.
@@ -131,6 +132,17 @@ pub enum TokenRefusal {
         /// The configured client id.
         expected: String,
     },
+    /// `aud` names the client ids of several entries that have the same issuer, so that it would be
+    /// a matter of luck whose rules count.
+    #[error(
+        "aud of the identity token names several entries configured for {issuer}: {configured}"
+    )]
+    AudienceAmbiguous {
+        /// The configured issuer.
+        issuer: String,
+        /// Every client id that it names.
+        configured: Names,
+    },
     /// `exp` has been reached. There is no leeway.
     #[error("identity token expired at {expires_at}, and it is {now}")]
     Expired {
@@ -190,6 +202,50 @@ pub enum TokenRefusal {
         /// Which rule it breaks.
         fault: EmailFault,
     },
+    /// The claim that names the certificate's issuer has a value outside its closed list.
+    #[error(
+        "claim {claim} of the identity token is none of the issuers configured for it: {allowed}"
+    )]
+    IssuerClaim {
+        /// The claim's path.
+        claim: String,
+        /// The configured values.
+        allowed: Names,
+    },
+    /// A claim of which only some values are taken has another one, or is no string.
+    #[error("claim {claim} of the identity token is none of {allowed}")]
+    ClaimValue {
+        /// The claim's name.
+        claim: String,
+        /// The values taken.
+        allowed: Names,
+    },
+    /// `sub` is no user name that may stand before its domain.
+    #[error("sub of the identity token is not accepted as a user name: {fault}")]
+    Username {
+        /// Which rule it breaks.
+        fault: UsernameFault,
+    },
+    /// `sub` is a URI of another scheme, host or port than configured.
+    #[error("sub of the identity token is not below {expected}/")]
+    SubjectDomain {
+        /// The configured scheme and host.
+        expected: String,
+    },
+    /// `sub` is no SPIFFE ID of the configured trust domain.
+    #[error("sub of the identity token is not accepted as a SPIFFE ID of {trust_domain}: {fault}")]
+    SpiffeId {
+        /// The configured trust domain.
+        trust_domain: String,
+        /// Which rule it breaks.
+        fault: SpiffeFault,
+    },
+    /// The token names no service account.
+    #[error("the identity token is not accepted as a bound service account token: {fault}")]
+    ServiceAccount {
+        /// What is wrong.
+        fault: ServiceAccountFault,
+    },
     /// The subject that the provider's template makes cannot stand in a certificate.
     #[error("the subject made from the claims of {issuer} is not accepted: {fault}")]
     Subject {
@@ -223,6 +279,7 @@ impl TokenRefusal {
             Self::ClaimMissing { .. } => "claim-missing",
             Self::ClaimType { .. } => "claim-type",
             Self::Audience { .. } => "token-audience",
+            Self::AudienceAmbiguous { .. } => "token-audience-ambiguous",
             Self::Expired { .. } => "token-expired",
             Self::NotYetValid { .. } => "token-not-yet-valid",
             Self::IssuedInFuture { .. } => "token-issued-in-future",
@@ -231,6 +288,12 @@ impl TokenRefusal {
             Self::ClaimControlCharacter { .. } => "claim-control-character",
             Self::EmailNotVerified => "email-not-verified",
             Self::Email { .. } => "email-grammar",
+            Self::IssuerClaim { .. } => "issuer-claim",
+            Self::ClaimValue { .. } => "claim-value",
+            Self::Username { .. } => "username",
+            Self::SubjectDomain { .. } => "subject-domain",
+            Self::SpiffeId { .. } => "spiffe-id",
+            Self::ServiceAccount { .. } => "service-account",
             Self::Subject { .. } => "subject",
         }
     }

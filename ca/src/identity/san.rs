@@ -4,6 +4,7 @@
 //! it every way of writing a path segment twice; what cannot stand in a URI is then escaped the
 //! way Fulcio's Go library does it, so that policies written for the public Sigstore hold here.
 
+use serde::Deserialize;
 use thiserror::Error;
 
 /// Which rule a rendered subject breaks.
@@ -18,19 +19,31 @@ pub enum SanFault {
     /// `%`, `?`, or a control character.
     #[error("it holds a percent sign, a question mark or a control character")]
     Character,
-    /// An empty path segment, `.` or `..`.
-    #[error("it has an empty or a dot path segment")]
+    /// A path segment of `.` or `..`, an empty one, or (where a repository and a file in it are
+    /// named) not exactly one empty one between the two.
+    #[error("it has an empty or a dot path segment, or not the one empty segment of its form")]
     Segment,
     /// Longer than any client reads.
     #[error("longer than {MAX_URI} bytes")]
     TooLong,
 }
 
+/// What the path of a subject is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SubjectForm {
+    /// Segments of which none is empty.
+    #[default]
+    Path,
+    /// The path of a repository and that of a file in it, with `//` between: GitLab's form.
+    RepositoryAndFile,
+}
+
 /// Checks a rendered URI and escapes it as Go's `net/url` does for paths and fragments.
 ///
 /// # Errors
 /// The rule it breaks.
-pub fn uri(rendered: &str) -> Result<String, SanFault> {
+pub fn uri(rendered: &str, form: SubjectForm) -> Result<String, SanFault> {
     if rendered.len() > MAX_URI {
         return Err(SanFault::TooLong);
     }
@@ -42,9 +55,15 @@ pub fn uri(rendered: &str) -> Result<String, SanFault> {
     if !is_host(host) {
         return Err(SanFault::Host);
     }
-    // A `#` in a branch name starts a fragment for a URI reader, and ends a segment with it.
-    let is_dots = |text: &str| matches!(text, "." | "..");
-    if path.split('/').any(|segment| segment.is_empty() || segment.split('#').any(is_dots)) {
+    let fits = match form {
+        SubjectForm::Path => is_path(path),
+        SubjectForm::RepositoryAndFile => {
+            path.split_once("//").is_some_and(|(repository, file)| {
+                !repository.contains('#') && is_path(repository) && is_path(file)
+            })
+        }
+    };
+    if !fits {
         return Err(SanFault::Segment);
     }
     let mut out = format!("https://{host}/");
@@ -63,7 +82,14 @@ pub fn uri(rendered: &str) -> Result<String, SanFault> {
     Ok(out)
 }
 
-fn is_host(host: &str) -> bool {
+/// Segments, none of them empty or dots. A `#` in a branch name starts a fragment for a URI reader,
+/// and ends a segment with it.
+fn is_path(path: &str) -> bool {
+    let is_dots = |text: &str| matches!(text, "." | "..");
+    path.split('/').all(|segment| !segment.is_empty() && !segment.split('#').any(is_dots))
+}
+
+pub(super) fn is_host(host: &str) -> bool {
     let (name, port) = match host.split_once(':') {
         Some((name, port)) => (name, Some(port)),
         None => (host, None),
@@ -105,6 +131,10 @@ const MAX_URI: usize = 2048;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn uri(rendered: &str) -> Result<String, SanFault> {
+        super::uri(rendered, SubjectForm::Path)
+    }
 
     const WORKFLOW: &str = "https://github.com/octo-org/octo-automation/.github/workflows/oidc.yml";
 
@@ -174,6 +204,30 @@ mod tests {
         }
         let long = format!("https://h.example/{}", "a".repeat(MAX_URI));
         assert_eq!(uri(&long), Err(SanFault::TooLong));
+    }
+
+    #[test]
+    fn a_repository_and_its_file_have_one_double_slash() {
+        let of = |path: &str| {
+            let rendered = format!("https://gitlab.example/{path}");
+            super::uri(&rendered, SubjectForm::RepositoryAndFile)
+                .map(|escaped| assert_eq!(escaped, rendered))
+        };
+        assert_eq!(of("g/p//.gitlab-ci.yml@refs/heads/main"), Ok(()));
+        assert_eq!(of("g/s/p//ci/a.yml@refs/tags/v1#2"), Ok(()));
+        for path in [
+            "g/p/.gitlab-ci.yml@refs/heads/main",
+            "g/p///.gitlab-ci.yml@refs/heads/main",
+            "g//p//.gitlab-ci.yml@refs/heads/main",
+            "//p/.gitlab-ci.yml@refs/heads/main",
+            "/g/p//x",
+            "g/p//",
+            "g/p//../x",
+            "g/..//x",
+            "g#//x",
+        ] {
+            assert_eq!(of(path), Err(SanFault::Segment), "{path}");
+        }
     }
 
     proptest::proptest! {

@@ -9,6 +9,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::claims::Claims;
 use super::config::Alg;
+use super::kind::IssuerKind;
 use super::refusal::{JsonFault, Segment, TokenRefusal};
 
 /// An identity token: a bearer secret. It cannot be printed, and is wiped when dropped.
@@ -86,6 +87,11 @@ impl<'t> Unverified<'t> {
         self.claims.text("iss")
     }
 
+    /// The `aud` that the token says it has: good for choosing among the entries of one issuer.
+    pub(super) fn claimed_audiences(&self) -> Result<Vec<&str>, TokenRefusal> {
+        self.claims.audiences()
+    }
+
     /// The claims, for the signature check to hand on. Nobody else may read them.
     pub(super) fn claims(&self) -> &Claims {
         &self.claims
@@ -97,18 +103,37 @@ impl<'t> Unverified<'t> {
 pub(super) struct Header {
     pub(super) algorithm: Alg,
     pub(super) key_id: Option<String>,
+    kind: TokenKind,
+}
+
+/// What `typ` says a token is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TokenKind {
+    /// JWT, or nothing.
+    Jwt,
+    /// JOSE, which a JWT-SVID may say.
+    Jose,
 }
 
 impl Header {
+    /// Refuses `typ` JOSE, but for the issuers whose tokens may say it.
+    pub(super) fn check_kind(&self, issuer: &IssuerKind) -> Result<(), TokenRefusal> {
+        if self.kind == TokenKind::Jwt || issuer.takes_jose() {
+            return Ok(());
+        }
+        Err(TokenRefusal::TypeNotJwt)
+    }
+
     fn parse(members: Map<String, Value>) -> Result<Self, TokenRefusal> {
         if members.contains_key("crit") {
             return Err(TokenRefusal::CriticalHeader);
         }
-        match members.get("typ") {
-            None => {}
-            Some(Value::String(typ)) if typ == "JWT" || typ == "jwt" => {}
+        let kind = match members.get("typ") {
+            None => TokenKind::Jwt,
+            Some(Value::String(typ)) if typ == "JWT" || typ == "jwt" => TokenKind::Jwt,
+            Some(Value::String(typ)) if typ == "JOSE" => TokenKind::Jose,
             Some(_) => return Err(TokenRefusal::TypeNotJwt),
-        }
+        };
         let algorithm = members
             .get("alg")
             .and_then(Value::as_str)
@@ -119,7 +144,7 @@ impl Header {
             Some(Value::String(kid)) => Some(kid.clone()),
             Some(_) => return Err(TokenRefusal::KeyIdNotText),
         };
-        Ok(Self { algorithm, key_id })
+        Ok(Self { algorithm, key_id, kind })
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod dev;
 mod issuers;
+mod kinds;
 mod pinned;
 mod pipelines;
 mod signatures;

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod desk;
+mod golden;
 mod issuance;
 mod readiness;

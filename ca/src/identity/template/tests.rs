@@ -13,7 +13,7 @@ fn render(template: &str, value: Value) -> Result<String, TokenRefusal> {
     let template = Template::try_from(template.to_owned()).unwrap();
     let defaults = BTreeMap::from([("url".to_owned(), "https://h.example".to_owned())]);
     let claims = claims(value);
-    template.render(&mut Values { claims: &claims, defaults: &defaults, used: BTreeMap::new() })
+    template.render(&mut Values::new(&claims, &defaults))
 }
 
 #[test]
@@ -108,48 +108,13 @@ fn values_are_verbatim() {
     }
 }
 
-#[test]
-fn providers_are_data() {
-    let table = "name = \"x\"\nsubject = \"{{ .url }}/{{ .path }}\"\n\
-                 [defaults]\nurl = \"https://h.example\"\n\
-                 [extensions]\nbuild-trigger = \"trigger\"\nsource-repository-ref = \"{{ index . \\\"r\\\" }}\"\n";
-    let provider: CiProvider = toml::from_str(table).unwrap();
-    let rendered = provider.render(&claims(json!({ "path": "p", "trigger": "t" }))).unwrap();
-    assert_eq!(rendered.subject, "https://h.example/p");
-    assert_eq!(rendered.extensions, [(20, "t".to_owned())]);
-    let used: Vec<&str> = rendered.used.keys().map(String::as_str).collect();
-    assert_eq!(used, ["path", "trigger"]);
-    // A claim wins over a default.
-    let other = json!({ "path": "p", "trigger": "t", "url": "https://other.example" });
-    assert_eq!(provider.render(&claims(other)).unwrap().subject, "https://other.example/p");
-
-    for (from, to, named) in [
-        ("build-trigger", "build-triger", "build-triger"),
-        ("build-trigger", "issuer", "issuer"),
-        ("build-trigger", "token-subject", "token-subject"),
-        ("subject =", "subjekt =", "subjekt"),
-        ("{{ .path }}", "{{ .path", "without"),
-    ] {
-        let error = toml::from_str::<CiProvider>(&table.replace(from, to)).unwrap_err();
-        assert!(error.to_string().contains(named), "{error}");
-    }
-}
-
-#[test]
-fn every_shipped_provider_reads() {
-    for (name, _) in SHIPPED {
-        assert_eq!(CiProvider::shipped(name).unwrap().name(), name);
-    }
-    assert_eq!(CiProvider::shipped("gitbub"), None);
-}
-
 proptest::proptest! {
     #[test]
     fn no_template_panics(text in "(\\{\\{|\\}\\}| |if|eq|else|end|index|\\.|\\(|\\)|\"|[a-z]|\u{e9}){0,24}") {
         if let Ok(template) = Template::try_from(text) {
             let claims = claims(json!({ "a": "b" }));
             let defaults = BTreeMap::new();
-            let mut values = Values { claims: &claims, defaults: &defaults, used: BTreeMap::new() };
+            let mut values = Values::new(&claims, &defaults);
             let _ = template.render(&mut values);
         }
     }
