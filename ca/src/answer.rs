@@ -50,6 +50,14 @@ impl Refusal {
         refusal
     }
 
+    /// 429 with Retry-After: the requester has asked for more than its share.
+    pub fn too_many(seconds: u64, what: &str) -> Self {
+        let message = format!("{what}: try again in {seconds} s");
+        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate", message);
+        refusal.retry_after_seconds = Some(seconds);
+        refusal
+    }
+
     /// A refusal with another status.
     pub fn new(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
         Self { status, reason, message: message.into(), retry_after_seconds: None }

@@ -277,6 +277,14 @@ log = {log}
 ct = {ct}
 tsa = {tsa}
 
+# How much one identity and one client address may ask for; these are the defaults.
+#
+# [limits]
+# certificates_per_minute = 120             # of one identity
+# certificates_burst = 600
+# requests_per_minute = 1800                # from one address, reads aside
+# requests_burst = 3600
+
 # Who may sign: nobody, until an identity provider stands here. One table for each.
 #
 # [[issuer]]
@@ -289,6 +297,9 @@ tsa = {tsa}
 # client_id = "sigstore"
 # type = "ci"                               # the certificate names the workflow
 # provider = "github-actions"
+# [[issuer.allow]]                          # who of those: GitHub vouches for everyone
+# organization = "octo-org"                 # all keys of a rule must hold, and one rule suffices
+# workflow = "octo-org/app/.github/workflows/release.yml@refs/tags/*"
 "#,
         name = quoted(&plan.name),
         address = plan.address,
@@ -313,6 +324,7 @@ const TIMESTAMP_LIFE: Duration = Duration::days(3650);
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::limits::LimitsConfig;
 
     fn plan() -> Plan {
         let base = "https://ca.example.com".to_owned();
@@ -339,6 +351,12 @@ mod tests {
         let whole = format!("{text}\n{}", commented.collect::<String>());
         let config = config::Config::parse(Path::new("ca.toml"), &whole).unwrap();
         assert_eq!(config.issuers.len(), 2);
+        assert!(config.issuers.iter().all(|issuer| issuer.allow.closed().is_empty()));
+        let (_, limits) = text.split_once("# [limits]\n").unwrap();
+        let limits: Vec<&str> = limits.lines().map_while(|line| line.strip_prefix("# ")).collect();
+        assert_eq!(limits.len(), 4);
+        let limits: LimitsConfig = toml::from_str(&limits.join("\n")).unwrap();
+        assert_eq!(limits, LimitsConfig::default());
         assert_eq!(config.name, "An \"Example\"");
     }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::identity::config::{ConfigFault, is_loopback};
 use crate::identity::{CiProvider, IssuerConfig, IssuerTable};
+use crate::limits::LimitsConfig;
 
 /// The whole of `ca.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Config {
     pub listen: Listen,
     /// The addresses under which clients reach each face.
     pub urls: Urls,
+    /// How much one identity and one client address may ask for.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// Who may sign in: one `[[issuer]]` for each identity provider and audience; none by default.
     #[serde(skip)]
     pub issuers: Vec<IssuerConfig>,

@@ -25,6 +25,7 @@ use crate::health::{self, Health};
 use crate::identity::Identities;
 use crate::instance::Instance;
 use crate::issue::Authority;
+use crate::limits::{self, Limits};
 use crate::metrics::Metrics;
 use crate::oidc_dev::DevIssuer;
 use crate::proof::KeyRule;
@@ -63,8 +64,16 @@ pub fn join(
         ct_log.clone(),
         clock.clone(),
     )?;
+    let limits = Arc::new(match development {
+        Some(_) => Limits::none(),
+        None => {
+            let addresses_known = !instance.config.listen.behind_proxy;
+            Limits::new(&instance.config.limits, addresses_known, &Limits::clock())
+        }
+    });
     let fulcio = Arc::new(Fulcio {
         identities,
+        limits: Arc::clone(&limits),
         authority,
         allowed_keys: KeyRule::DEFAULTS.to_vec(),
         strangers: Strangers::default(),
@@ -92,12 +101,12 @@ pub fn join(
     if let Some(issuer) = development {
         router = router.nest("/oidc", issuer.router()).merge(metrics_router.clone());
     }
-    let router = router.fallback(nothing_here).method_not_allowed_fallback(wrong_method).layer(
-        middleware::from_fn_with_state(
-            Arc::new(Watch { metrics: metrics.clone(), ids: RequestIds::new()? }),
-            watch,
-        ),
-    );
+    let watched = Arc::new(Watch { metrics: metrics.clone(), ids: RequestIds::new()? });
+    let router = router
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(limits, limits::by_address))
+        .layer(middleware::from_fn_with_state(watched, watch));
     Ok(Faces { router: by_host(router, instance.faces.ct_host.clone()), metrics, metrics_router })
 }
 

@@ -24,6 +24,7 @@ use crate::answer::{self, Refusal, json_body, typed};
 use crate::audit::{self, Strangers};
 use crate::identity::{Identities, Token, VerifiedIdentity};
 use crate::issue::{Authority, IssueError, Issued, issue};
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::proof::{self, KeyRule, ProvenKey};
 
@@ -35,6 +36,8 @@ pub struct Fulcio {
     pub authority: Authority,
     /// The key kinds and hashes that are certified.
     pub allowed_keys: Vec<KeyRule>,
+    /// How many certificates one identity may have.
+    pub limits: Arc<Limits>,
     /// The audit rows of requests without a good token.
     pub strangers: Strangers,
     /// The chain as it is answered.
@@ -91,6 +94,7 @@ async fn signing_cert_v1(State(fulcio): State<Arc<Fulcio>>, request: Request<Bod
 }
 
 /// The one way to a certificate: token, then the allow rules, then key, then issue; each by value.
+/// What an identity may ask for is counted when all is right: a bad proof costs it nothing.
 async fn certify(fulcio: &Fulcio, token: Token, proof: Proof) -> Result<Issued, Refusal> {
     let identity = match fulcio.identities.verify(&token).await {
         Ok(identity) => identity,
@@ -126,6 +130,7 @@ async fn prove_and_issue(
     let identity = admit(identity)
         .map_err(|refusal| Refusal::bad_request(refusal.code(), refusal.to_string()))?;
     let key = proof.check(identity.identity(), &fulcio.allowed_keys)?;
+    fulcio.limits.identity(identity.identity().issuer(), identity.identity().token_subject())?;
     issue(&fulcio.authority, identity, key).await.map_err(IssueError::answer)
 }
 

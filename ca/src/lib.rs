@@ -21,6 +21,7 @@ pub mod identity;
 pub mod instance;
 pub mod issue;
 pub mod keys;
+pub mod limits;
 pub mod lint;
 pub mod logs;
 pub mod metrics;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::config::Config;
 use crate::identity::{Claims, IssuerConfig};
 
 const PERSON: &str = r#"{
@@ -559,6 +560,30 @@ fn a_refusal_says_what_was_not_allowed_and_names_no_person() {
     assert_eq!(misses[0].wanted(), ["secret@acme.example"]);
     assert_eq!(misses[0].found(), &Found::Nothing);
     assert!(misses[0].in_full().contains("secret@acme.example"));
+}
+
+#[test]
+fn the_documented_rules_are_right() {
+    let document = include_str!("../../../docs/operating.md");
+    let section = document.split("\n## ").find(|s| s.starts_with("Who may sign")).unwrap();
+    let example = section.split("```toml\n").nth(1).and_then(|s| s.split("```").next()).unwrap();
+    let config = format!(
+        "name = \"x\"\n[listen]\naddress = \"127.0.0.1:1\"\n[urls]\nca = \"https://a.example\"\n\
+         log = \"https://b.example\"\nct = \"https://c.example\"\ntsa = \"https://d.example/x\"\n\
+         {example}"
+    );
+    let config = Config::parse(std::path::Path::new("ca.toml"), &config).unwrap();
+    assert_eq!(config.issuers.len(), 4);
+    assert!(config.issuers.iter().all(|issuer| issuer.allow.closed().is_empty()));
+    // Every key has its row, and every row is a key.
+    for vocabulary in [People, GitHub, GitLab, Kubernetes, Other] {
+        let Err(RuleFault::Key { known, .. }) = read(vocabulary, "{ nothing = 1 }") else {
+            panic!("a key too many");
+        };
+        for key in known.0 {
+            assert!(section.contains(&format!("`{key}`")), "{key}");
+        }
+    }
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

@@ -364,7 +364,7 @@ fn refusals_are_counted_and_recorded() {
     // Rows of refusals are written with the next commit.
     let (_, second) = certificate(&server, "carol@example.com");
     let stopped = server.terminate();
-    let rows = audit_rows(stopped.dir());
+    let rows = e2e::audit::rows(stopped.dir());
     let event = |row: &Value| row["event"].as_str().unwrap_or_default().to_owned();
     let issued: Vec<&Value> = rows.iter().filter(|row| event(row) == "issued").collect();
     let refusals: Vec<&Value> = rows.iter().filter(|row| event(row) == "refused").collect();
@@ -381,24 +381,6 @@ fn refusals_are_counted_and_recorded() {
     }
     assert_eq!(refusals[0]["reason"], "token-expired");
     assert_eq!(refusals[1]["subject"], "bob@example.com");
-}
-
-/// The audit rows as they lie in the store: JSON objects, whatever the table is called.
-fn audit_rows(dir: &std::path::Path) -> Vec<Value> {
-    let database = rusqlite::Connection::open(dir.join("log.db")).unwrap();
-    let column: (String, String) = database
-        .query_row(
-            "SELECT m.name, p.name FROM sqlite_schema m, pragma_table_info(m.name) p \
-             WHERE m.type = 'table' AND m.name LIKE '%audit%' AND p.type LIKE 'BLOB%' \
-             AND p.name NOT LIKE '%hash%' AND p.name NOT LIKE '%chain%' AND p.name NOT LIKE '%link%'",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .unwrap();
-    let query = format!("SELECT {} FROM {} ORDER BY rowid", column.1, column.0);
-    let mut statement = database.prepare(&query).unwrap();
-    let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
-    rows.map(|row| serde_json::from_slice(&row.unwrap()).unwrap()).collect()
 }
 
 #[test]
