@@ -6,7 +6,8 @@ use fetch::trust::TrustError;
 
 use crate::authority::CertificateFault;
 use crate::error::{Failure, UsageFault};
-use crate::login::TokenError;
+use crate::login::ambient::AmbientError;
+use crate::login::{LoginError, TokenError};
 
 /// One or two sentences that tell the person at the terminal what to do.
 pub(crate) fn advice(failure: &Failure) -> &'static str {
@@ -17,7 +18,7 @@ pub(crate) fn advice(failure: &Failure) -> &'static str {
         Failure::NotListed { .. } | Failure::NoService { .. } | Failure::ServiceUrl { .. } => {
             "Get a newer signing configuration from the instance, or ask its operator."
         }
-        Failure::Token(fault) => token(fault),
+        Failure::Login(fault) => login(fault),
         Failure::Artifact(_) => "Check the name and its permissions. Nothing was sent for it.",
         Failure::Http(fault) => http(fault),
         Failure::Certificate { fault, .. } => certificate(fault),
@@ -68,16 +69,57 @@ fn trust(fault: &TrustError) -> &'static str {
     }
 }
 
+fn login(fault: &LoginError) -> &'static str {
+    match fault {
+        LoginError::NobodyToAsk(_) => {
+            "Give --identity-token FILE or set SIGSTORE_ID_TOKEN; run in a pipeline that has tokens of \
+             its own (GitHub Actions, GitLab, Buildkite, CircleCI, Google Cloud, Kubernetes); or sign \
+             in from a terminal. For a development instance: ca token DIR --email you@example.com."
+        }
+        LoginError::Token { fault, .. } => token(fault),
+        LoginError::SomebodyElse { .. } => {
+            "Sign in as the one you expect, or change --expect-identity and --expect-issuer. Nothing \
+             was signed."
+        }
+        LoginError::Ambient(fault) => ambient(fault),
+    }
+}
+
+fn ambient(fault: &AmbientError) -> &'static str {
+    match fault {
+        AmbientError::GitHubPermission => {
+            "Add to the job in the workflow: permissions: { id-token: write, contents: read }. Jobs of \
+             pull requests from forks are never given it."
+        }
+        AmbientError::GitLabToken { .. } => {
+            "Add to the job in .gitlab-ci.yml: id_tokens: { SIGSTORE_ID_TOKEN: { aud: sigstore } }, \
+             with the variable's name and the audience that this instance wants."
+        }
+        AmbientError::NotHere { .. } | AmbientError::NotOnThisSystem { .. } => {
+            "Leave --oidc-provider out to take the first source that is there."
+        }
+        AmbientError::Url { .. } | AmbientError::Credential { .. } => {
+            "Check the variable; the provider itself sets it."
+        }
+        AmbientError::Http(HttpError::Refused { .. }) => {
+            "Do what the service's message says: the job may not be allowed a token."
+        }
+        AmbientError::Http(fault) => http(fault),
+        AmbientError::Answer { .. } => "Check that the variable names the provider's own service.",
+        AmbientError::Command { .. } => {
+            "Check that the command is the provider's own and works in this job, or set \
+             SIGSTORE_ID_TOKEN."
+        }
+        AmbientError::File { .. } => "Check the file's permissions.",
+    }
+}
+
 fn token(fault: &TokenError) -> &'static str {
     match fault {
-        TokenError::Absent => {
-            "For a development instance: ca token DIR --email you@example.com. In GitHub Actions the \
-             job needs the permission id-token: write, and a step that asks for a token with \
-             audience sigstore."
-        }
         TokenError::NeitherTokenNorFile(_) => "Check the path of the token's file.",
-        TokenError::Audience(_) => {
-            "Ask the issuer for a token with audience sigstore. This one was not sent anywhere."
+        TokenError::Audience { .. } => {
+            "Ask the issuer for a token with the audience that the instance wants. This one was not sent \
+             anywhere."
         }
         TokenError::Expired { .. } => "Get a fresh token, and check this machine's clock.",
         TokenError::TooLong

@@ -1,25 +1,32 @@
 //! The flags, and nothing else. Names are cosign's where cosign has one.
 
+pub mod login;
+
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::login::{IdentityFlags, WhoAmI};
+
 /// Signs files with a one-use key that is bound to your identity.
 #[derive(Debug, Parser)]
 #[command(name = "signer", version, arg_required_else_help = true)]
 pub struct Cli {
-    /// What to sign.
+    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to sign.
+/// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Sign files, and write a bundle beside each
     #[command(after_help = BLOB_HELP)]
     SignBlob(SignBlob),
+
+    /// Show as whom you would sign, and who says so
+    Whoami(WhoAmI),
 }
 
 /// The flags of `sign-blob`.
@@ -48,11 +55,9 @@ pub struct SignBlob {
     #[arg(long, value_name = "FILE", requires = "trusted_root", help_heading = INSTANCE)]
     pub signing_config: Option<PathBuf>,
 
-    /// Your OpenID Connect identity token: a file that holds it, `-` for standard input, or the token
-    /// itself. Prefer a file or the environment: other users of a machine can see its command lines
-    #[arg(long, value_name = "FILE|TOKEN", env = "SIGSTORE_ID_TOKEN", hide_env_values = true)]
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    pub identity_token: Option<String>,
+    /// Who signs
+    #[command(flatten)]
+    pub identity: IdentityFlags,
 
     /// How to say what came out
     #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
@@ -78,7 +83,7 @@ impl std::fmt::Debug for SignBlob {
             .field("files", &self.files)
             .field("bundle", &self.bundle)
             .field("instance", &self.instance)
-            .field("identity_token", &self.identity_token.as_ref().map(|_| "redacted"))
+            .field("identity", &self.identity)
             .finish_non_exhaustive()
     }
 }

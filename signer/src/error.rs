@@ -14,7 +14,8 @@ use verify::error::{Refusal, RootFault};
 
 use crate::authority::CertificateFault;
 use crate::log::LogFault;
-use crate::login::TokenError;
+use crate::login::ambient::AmbientError;
+use crate::login::{LoginError, TokenError};
 use crate::timestamp::TimestampFault;
 
 /// Why a file is not signed.
@@ -59,9 +60,9 @@ pub enum Failure {
         /// What was wrong with it.
         fault: EndpointError,
     },
-    /// There is no token that can be sent.
+    /// Nobody is signed in, or not who should be.
     #[error(transparent)]
-    Token(#[from] TokenError),
+    Login(#[from] LoginError),
     /// An artifact cannot be read.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
@@ -150,10 +151,7 @@ impl Failure {
             Self::NotListed { .. } => "service-not-listed",
             Self::NoService { .. } => "no-usable-service",
             Self::ServiceUrl { .. } => "service-url",
-            Self::Token(TokenError::Absent) => "no-token",
-            Self::Token(TokenError::Audience(_)) => "token-audience",
-            Self::Token(TokenError::Expired { .. }) => "token-expired",
-            Self::Token(_) => "token-malformed",
+            Self::Login(fault) => login_code(fault),
             Self::Artifact(_) => "artifact-unreadable",
             Self::Http(fault) => http_code(fault),
             Self::Certificate { .. } => "certificate-unusable",
@@ -174,10 +172,14 @@ impl Failure {
             Self::Usage(_)
             | Self::Trust(TrustError::RemoteInstance { .. } | TrustError::Endpoint(_))
             | Self::Interrupted => "usage",
-            Self::Token(_) => "token",
-            Self::Trust(TrustError::Http(fault)) | Self::Http(fault) => {
+            Self::Login(LoginError::NobodyToAsk(_) | LoginError::SomebodyElse { .. }) => "usage",
+            Self::Login(LoginError::Token { .. }) => "token",
+            Self::Trust(TrustError::Http(fault))
+            | Self::Http(fault)
+            | Self::Login(LoginError::Ambient(AmbientError::Http(fault))) => {
                 return fault.service().to_string();
             }
+            Self::Login(LoginError::Ambient(_)) => "environment",
             Self::Certificate { .. } => return Service::CertificateAuthority.to_string(),
             Self::Timestamp { .. } => return Service::TimestampAuthority.to_string(),
             Self::Log { .. } => return Service::TransparencyLog.to_string(),
@@ -195,6 +197,18 @@ impl Failure {
             | Self::Runtime(_) => "environment",
         };
         word.to_owned()
+    }
+}
+
+fn login_code(fault: &LoginError) -> &'static str {
+    match fault {
+        LoginError::NobodyToAsk(_) => "no-token",
+        LoginError::SomebodyElse { .. } => "unexpected-identity",
+        LoginError::Token { fault: TokenError::Audience { .. }, .. } => "token-audience",
+        LoginError::Token { fault: TokenError::Expired { .. }, .. } => "token-expired",
+        LoginError::Token { .. } => "token-malformed",
+        LoginError::Ambient(AmbientError::Http(fault)) => http_code(fault),
+        LoginError::Ambient(_) => "provider",
     }
 }
 

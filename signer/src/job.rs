@@ -33,9 +33,9 @@ pub(crate) struct Hashed {
 impl Job {
     /// All files of a run. Each can be read and each bundle can be written, as far as can be known
     /// before; a mistyped last name should not cost the others a certificate.
-    pub(crate) fn all(flags: &SignBlob, token: Option<&str>) -> Result<Vec<Self>, Failure> {
+    pub(crate) fn all(flags: &SignBlob, token_on_input: bool) -> Result<Vec<Self>, Failure> {
         let from_input = flags.files.iter().filter(|file| is_input(file)).count();
-        if from_input + usize::from(token == Some("-")) > 1 {
+        if from_input + usize::from(token_on_input) > 1 {
             return Err(UsageFault::StandardInputTwice.into());
         }
         let jobs = match (&flags.bundle, &flags.files[..]) {
@@ -112,8 +112,8 @@ mod tests {
     use clap::Parser as _;
 
     fn flags(arguments: &[&str]) -> SignBlob {
-        let Command::SignBlob(flags) =
-            Cli::try_parse_from([&["signer", "sign-blob"], arguments].concat()).unwrap().command;
+        let cli = Cli::try_parse_from([&["signer", "sign-blob"], arguments].concat()).unwrap();
+        let Command::SignBlob(flags) = cli.command else { unreachable!("it was named") };
         flags
     }
 
@@ -122,30 +122,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("with space.tar.gz");
         std::fs::write(&file, b"").unwrap();
-        let jobs = Job::all(&flags(&[file.to_str().unwrap()]), None).unwrap();
+        let jobs = Job::all(&flags(&[file.to_str().unwrap()]), false).unwrap();
         assert_eq!(jobs[0].bundle, folder.path().join("with space.tar.gz.sigstore.json"));
     }
 
     #[test]
     fn a_bundle_is_for_one_file() {
-        let error = Job::all(&flags(&["a", "b", "--bundle", "c"]), None).unwrap_err();
+        let error = Job::all(&flags(&["a", "b", "--bundle", "c"]), false).unwrap_err();
         assert_eq!(error, Failure::Usage(UsageFault::OneBundle(2)));
     }
 
     #[test]
     fn standard_input_needs_a_name_and_is_read_once() {
         let usage = |arguments: &[&str], token| Job::all(&flags(arguments), token).unwrap_err();
-        assert_eq!(usage(&["-"], None), Failure::Usage(UsageFault::NoBundleName));
+        assert_eq!(usage(&["-"], false), Failure::Usage(UsageFault::NoBundleName));
         let twice = Failure::Usage(UsageFault::StandardInputTwice);
-        assert_eq!(usage(&["-", "-"], None), twice);
-        assert_eq!(usage(&["-", "--bundle", "c"], Some("-")), twice);
+        assert_eq!(usage(&["-", "-"], false), twice);
+        assert_eq!(usage(&["-", "--bundle", "c"], true), twice);
     }
 
     #[test]
     fn a_missing_file_is_noticed_before_anything_is_sent() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("x");
-        let error = Job::all(&flags(&[missing.to_str().unwrap()]), None).unwrap_err();
+        let error = Job::all(&flags(&[missing.to_str().unwrap()]), false).unwrap_err();
         assert!(matches!(error, Failure::Artifact(ArtifactError::Missing { .. })));
     }
 }

@@ -18,6 +18,7 @@ mod report;
 pub mod services;
 pub mod sign;
 pub mod timestamp;
+pub mod whoami;
 
 use std::ffi::OsString;
 use std::panic::{UnwindSafe, catch_unwind};
@@ -26,7 +27,7 @@ use clap::Parser as _;
 
 use crate::cli::{Cli, Command, SignBlob};
 use crate::error::Failure;
-use crate::report::Report;
+use crate::report::{Report, Told};
 use crate::sign::Signed;
 
 /// Runs the tool with these arguments (the program's name first) and returns its exit code.
@@ -34,6 +35,10 @@ use crate::sign::Signed;
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match Cli::try_parse_from(arguments.into_iter().collect::<Vec<_>>()) {
         Ok(Cli { command: Command::SignBlob(flags) }) => sign_blob(flags),
+        Ok(Cli { command: Command::Whoami(flags) }) => {
+            let output = flags.output;
+            Told::end(run_to_end(whoami::who_am_i(flags)), output, whoami::SCHEMA)
+        }
         Err(message) => {
             // Help and version are answers; clap's own code for a mistake, 2, is ours 1.
             let printed = message.print().is_ok();
@@ -49,21 +54,26 @@ pub fn guarded(work: impl FnOnce() -> u8 + UnwindSafe) -> u8 {
 
 fn sign_blob(flags: SignBlob) -> u8 {
     let mut report = Report::new(flags.output);
-    // One thread is enough: what takes time is the network, and the hashing has its own.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return report.end(Err(Failure::Runtime(error.kind()))),
-    };
     let mut tell = |signed: &Signed| report.signed(signed);
+    let outcome = run_to_end(sign::sign_blobs(flags, &mut tell));
+    report.end(outcome)
+}
+
+fn run_to_end<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    // One thread is enough: what takes time is the network, and the hashing has its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Runtime(error.kind()))?;
     let outcome = runtime.block_on(async {
         tokio::select! {
-            outcome = sign::sign_blobs(flags, &mut tell) => outcome,
+            outcome = work => outcome,
             () = interrupt::interrupted() => Err(Failure::Interrupted),
         }
     });
     // A resolver or a reader of standard input may still be waiting; nobody waits for it.
     runtime.shutdown_background();
-    report.end(outcome)
+    outcome
 }
 
 const EXIT_FAILED: u8 = 1;

@@ -1,408 +1,321 @@
-//! Person or pipeline in, identity token out. Later sources (a browser, a device, a CI's own) will
-//! stand beside this one, which takes a token that is already there.
+//! Person or pipeline in, identity token out.
+//!
+//! The order: the token that was given (`--identity-token`, then `SIGSTORE_ID_TOKEN`), the
+//! pipeline's own, the one that `signer login` keeps, and at last the person, through a browser or,
+//! where there is no display, through a code that is typed elsewhere. Nobody is asked anything
+//! without a terminal.
+
+pub mod ambient;
+mod ask;
+mod buildkite;
+mod circleci;
+pub mod command;
+pub mod environment;
+mod file;
+mod github;
+mod gitlab;
+mod google;
+mod token;
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use formats::certificate::{LeafIdentity, SubjectName};
-use formats::json::{self, JsonError};
-use formats::limits::MAX_TOKEN_BYTES;
-use serde::Deserialize;
+use fetch::http::Http;
+use fetch::shown::shown;
+use fetch::trust::Trust;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// An identity token (a JWT, RFC 7519) that looks fit to be sent. Whether it is, only the authority
-/// can say; what is checked here spares a token a journey to a service that is not its audience.
-///
-/// It has no `Display`, its `Debug` shows nothing, and its text is overwritten on drop.
-pub struct IdentityToken {
-    compact: Zeroizing<String>,
-    claims: Claims,
+use self::ambient::{AmbientError, Asked, Files, ambient};
+use self::environment::Environment;
+pub use self::token::{Claimed, IdentityToken, TokenError};
+use crate::cli::login::{AuthFlow, IdentityFlags};
+
+/// Where a token comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// `--identity-token`.
+    Flag,
+    /// `SIGSTORE_ID_TOKEN`.
+    Variable,
+    /// The token service of GitHub Actions.
+    GitHub,
+    /// A variable of a GitLab job.
+    GitLab,
+    /// The agent of Buildkite.
+    Buildkite,
+    /// The job's command of CircleCI.
+    CircleCi,
+    /// A file that Kubernetes, or something else, put where cosign looks for it.
+    File,
+    /// A service account of Google Cloud that the machine's own may impersonate.
+    GoogleImpersonation,
+    /// The service account of a machine in Google Cloud.
+    Google,
+    /// What `signer login` keeps.
+    Stored,
+    /// A person, through a browser.
+    Browser,
+    /// A person, through a code that is typed elsewhere.
+    Device,
 }
 
-/// What a token claims, unverified.
-struct Claims {
-    /// Issuers that a certificate for this token may name: the token's own, and the one behind it
-    /// where the token's is a broker (dex calls that one `connector_id`).
-    issuers: Vec<String>,
-    /// The verified email address, else the subject: what the authority has the key sign.
-    proof: Proof,
-    sub: String,
-    /// The reusable workflow of a GitHub job, which its certificate names.
-    job_workflow_ref: Option<String>,
-    /// Unix seconds.
-    expires: i64,
+/// Somebody with a token that may be sent.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The token.
+    pub token: IdentityToken,
+    /// Where it came from.
+    pub source: Source,
 }
 
-enum Proof {
-    Email(String),
-    Subject(String),
+/// What a sign-in must know.
+pub struct Order<'a> {
+    /// The flags.
+    pub flags: &'a mut IdentityFlags,
+    /// The client.
+    pub http: &'a Http,
+    /// The run's variables.
+    pub environment: &'a Environment,
+    /// The instance's client id: the audience of its tokens.
+    pub client_id: String,
 }
 
-/// Why a token is not sent anywhere.
+/// Why nobody is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum TokenError {
-    /// No source gave one.
-    #[error("there is no identity token: give --identity-token, or set SIGSTORE_ID_TOKEN")]
-    Absent,
-    /// Neither the form of a token nor a file that can be read. What was given is not shown: it may
-    /// be a token with a typing error.
+pub enum LoginError {
+    /// No source has a token, and nobody may be asked for one.
+    #[error("there is no identity token, and {0}")]
+    NobodyToAsk(NobodyToAsk),
+    /// The pipeline's own provider is there, and gives none.
+    #[error(transparent)]
+    Ambient(#[from] AmbientError),
+    /// A token that is not fit to be sent.
+    #[error("{}{fault}", from(.via))]
+    Token {
+        /// Where it came from.
+        via: Source,
+        /// What is wrong with it.
+        fault: TokenError,
+    },
+    /// Somebody else than `--expect-identity` or `--expect-issuer` says.
     #[error(
-        "the identity token is neither a token (three parts with dots) nor a readable file: {0}"
+        "this would sign as {} (vouched for by {}), not as {}",
+        shown(identity),
+        shown(issuer),
+        shown(expected)
     )]
-    NeitherTokenNorFile(io::ErrorKind),
-    /// More bytes than a token has.
-    #[error("the identity token is longer than {MAX_TOKEN_BYTES} bytes")]
-    TooLong,
-    /// Not three parts.
-    #[error("the identity token has {0} parts between dots, not three")]
-    Parts(usize),
-    /// A part that is not base64url without padding (RFC 7515 section 2).
-    #[error("part {0} of the identity token is not base64url")]
-    NotBase64(usize),
-    /// Claims that are not strict JSON, or of the wrong types.
-    #[error("the identity token's claims do not parse: {0}")]
-    Claims(JsonError),
-    /// A claim that every token needs.
-    #[error("the identity token has no {0}")]
-    ClaimAbsent(&'static str),
-    /// Made for another service.
-    #[error("the identity token is for {}, not for {CLIENT_ID:?}", audiences(.0))]
-    Audience(Vec<String>),
-    /// Past its end.
-    #[error("the identity token expired {seconds} s ago")]
-    Expired {
-        /// Seconds since then.
-        seconds: i64,
+    SomebodyElse {
+        /// Who it is.
+        identity: String,
+        /// Who vouches for them.
+        issuer: String,
+        /// Who, or whose, it should be.
+        expected: String,
     },
 }
 
-impl IdentityToken {
-    /// Reads the token that `source` is or names: the token itself, `-` for standard input, or a
-    /// file. Checks form, audience, and expiry at `now` (Unix seconds).
-    ///
-    /// # Errors
-    /// [`TokenError`].
-    pub fn read(source: Zeroizing<String>, now: i64) -> Result<Self, TokenError> {
-        let compact = if looks_like_token(&source) {
-            source
-        } else if *source == "-" {
-            read_all(io::stdin().lock())?
-        } else {
-            let file = File::open(&*source)
-                .map_err(|error| TokenError::NeitherTokenNorFile(error.kind()))?;
-            read_all(file)?
-        };
-        Self::parse(compact, now)
-    }
+/// Why nobody is asked to sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NobodyToAsk {
+    /// There is no terminal.
+    #[error("nobody to ask for one: this is no terminal")]
+    NoTerminal,
+    /// A CI system says so.
+    #[error("nobody to ask for one: CI is set")]
+    Ci,
+    /// `--fulcio-auth-flow token` says so.
+    #[error("--fulcio-auth-flow token asks nobody for one")]
+    TokenOnly,
+}
 
-    fn parse(compact: Zeroizing<String>, now: i64) -> Result<Self, TokenError> {
-        if compact.len() > MAX_TOKEN_BYTES {
-            return Err(TokenError::TooLong);
+/// Gets a token from the first source that has one, looks at it, and compares it with whom the flags
+/// expect. Nothing has been sent to the instance yet when this ends.
+///
+/// # Errors
+/// [`LoginError`].
+pub async fn sign_in(order: Order<'_>) -> Result<SignedIn, LoginError> {
+    let expected = Expected::of(order.flags);
+    let signed_in = first_of_all(order).await?;
+    expected.check(&signed_in.token)?;
+    Ok(signed_in)
+}
+
+async fn first_of_all(order: Order<'_>) -> Result<SignedIn, LoginError> {
+    let Order { flags, http, environment, client_id } = order;
+    let client_id = &*client_id;
+    if let Some(given) = flags.identity_token.take() {
+        return look_at(Source::Flag, Zeroizing::new(given), client_id);
+    }
+    let flow = flags.fulcio_auth_flow;
+    let asks_a_person = matches!(flow, Some(AuthFlow::Normal | AuthFlow::Device));
+    if !asks_a_person && !flags.oidc_disable_ambient_providers {
+        let wanted = flags.oidc_provider.map(Source::from);
+        if wanted.is_none_or(|wanted| wanted == Source::Variable)
+            && let Some(given) = environment.get(VARIABLE)
+        {
+            return look_at(Source::Variable, Zeroizing::new(given), client_id);
         }
-        let compact = Zeroizing::new(compact.trim_ascii().to_owned());
-        let parts: Vec<&str> = compact.split('.').collect();
-        let [header, payload, signature] = parts[..] else {
-            return Err(TokenError::Parts(parts.len()));
-        };
-        decode(1, header)?;
-        decode(3, signature)?;
-        let claims = Claims::parse(&decode(2, payload)?)?;
-        let token = Self { compact, claims };
-        token.check_expiry(now)?;
-        Ok(token)
-    }
-
-    /// Checks again that the token has not expired, at `now` (Unix seconds).
-    ///
-    /// # Errors
-    /// [`TokenError::Expired`].
-    pub fn check_expiry(&self, now: i64) -> Result<(), TokenError> {
-        let seconds = now.saturating_sub(self.claims.expires);
-        if seconds >= 0 { Err(TokenError::Expired { seconds }) } else { Ok(()) }
-    }
-
-    /// The token, for the authority's `Authorization` header and nothing else.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.compact
-    }
-
-    /// The text that the key signs to prove that it belongs with the token: the verified email
-    /// address, else the subject, as Fulcio has it.
-    #[must_use]
-    pub fn proof_subject(&self) -> &str {
-        match &self.claims.proof {
-            Proof::Email(text) | Proof::Subject(text) => text,
+        if wanted == Some(Source::Variable) {
+            let not_here = AmbientError::NotHere { via: Source::Variable, missing: VARIABLE };
+            return Err(not_here.into());
+        }
+        let files = Files::of_this_machine();
+        let asked = Asked { http, environment, audience: client_id, files };
+        if let Some((source, given)) = ambient(wanted, &asked).await? {
+            return IdentityToken::parse(given, client_id, now())
+                .map(|token| SignedIn { token, source })
+                .map_err(|fault| LoginError::Token { via: source, fault });
         }
     }
+    Err(LoginError::NobodyToAsk(NobodyToAsk::NoTerminal))
+}
 
-    /// Whether a certificate with this identity can have been given for this token.
-    #[must_use]
-    pub fn may_become(&self, identity: &LeafIdentity) -> bool {
-        let claims = &self.claims;
-        let subject = match (&claims.proof, &identity.subject) {
-            (Proof::Email(wanted), SubjectName::Email(found)) => wanted == found,
-            (Proof::Email(_), SubjectName::Uri(_) | SubjectName::OtherName(_))
-            | (Proof::Subject(_), SubjectName::Email(_)) => false,
-            // Of a CI's token the authority makes a URI by its own template.
-            (Proof::Subject(_), SubjectName::Uri(uri)) => claims
-                .job_workflow_ref
-                .as_ref()
-                .is_none_or(|workflow| uri.ends_with(&format!("/{workflow}"))),
-            (Proof::Subject(_), SubjectName::OtherName(_)) => true,
-        };
-        let stated = identity.extensions.token_subject.as_ref();
-        subject
-            && claims.issuers.contains(&identity.issuer)
-            && stated.is_none_or(|stated| *stated == claims.sub)
+/// The client id that tokens are made for: the flag's, the instance's own, or the usual one.
+#[must_use]
+pub fn client_id(flags: &IdentityFlags, trust: Option<&Trust>) -> String {
+    let described = trust.and_then(|trust| trust.description.as_ref());
+    let described = described.map(|description| &description.client_id);
+    flags.oidc_client_id.as_ref().or(described).map_or(CLIENT_ID, |id| id).to_owned()
+}
+
+/// Whether the token is to be read from standard input.
+pub(crate) fn reads_standard_input(flags: &IdentityFlags, environment: &Environment) -> bool {
+    match &flags.identity_token {
+        Some(given) => given == "-",
+        None => environment.get(VARIABLE).is_some_and(|given| given == "-"),
     }
 }
 
-impl Claims {
-    fn parse(payload: &[u8]) -> Result<Self, TokenError> {
-        let wire: WireClaims = json::from_slice(payload).map_err(TokenError::Claims)?;
-        let audience = match wire.aud.ok_or(TokenError::ClaimAbsent("aud"))? {
-            WireAudience::One(audience) => vec![audience],
-            WireAudience::Many(audiences) => audiences,
-        };
-        if !audience.iter().any(|audience| audience == CLIENT_ID) {
-            return Err(TokenError::Audience(audience));
+/// A token that may be a file's name.
+fn look_at(
+    source: Source,
+    given: Zeroizing<String>,
+    client_id: &str,
+) -> Result<SignedIn, LoginError> {
+    IdentityToken::read(given, client_id, now())
+        .map(|token| SignedIn { token, source })
+        .map_err(|fault| LoginError::Token { via: source, fault })
+}
+
+/// Whom the flags expect to sign.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    identity: Option<String>,
+    issuer: Option<String>,
+}
+
+impl Expected {
+    /// Reads `--expect-identity` and `--expect-issuer`.
+    #[must_use]
+    pub fn of(flags: &IdentityFlags) -> Self {
+        Self { identity: flags.expect_identity.clone(), issuer: flags.expect_issuer.clone() }
+    }
+
+    /// Compares a token before it is sent anywhere.
+    fn check(&self, token: &IdentityToken) -> Result<(), LoginError> {
+        let Claimed { identity, issuer, .. } = token.claimed();
+        self.compare(
+            identity,
+            issuer,
+            |expected| token.may_name(expected),
+            |expected| token.may_name_issuer(expected),
+        )
+    }
+
+    /// Compares the certificate that came of it, before anything is signed.
+    ///
+    /// # Errors
+    /// [`LoginError::SomebodyElse`].
+    pub fn check_certificate(&self, identity: &str, issuer: &str) -> Result<(), LoginError> {
+        self.compare(
+            identity.to_owned(),
+            issuer.to_owned(),
+            |expected| expected == identity,
+            |expected| expected == issuer,
+        )
+    }
+
+    fn compare(
+        &self,
+        identity: String,
+        issuer: String,
+        is_identity: impl Fn(&str) -> bool,
+        is_issuer: impl Fn(&str) -> bool,
+    ) -> Result<(), LoginError> {
+        let other_identity = self.identity.as_ref().filter(|expected| !is_identity(expected));
+        let other_issuer = self.issuer.as_ref().filter(|expected| !is_issuer(expected));
+        match other_identity.or(other_issuer) {
+            None => Ok(()),
+            Some(expected) => {
+                let expected = expected.clone();
+                Err(LoginError::SomebodyElse { identity, issuer, expected })
+            }
         }
-        let iss = wire.iss.ok_or(TokenError::ClaimAbsent("iss"))?;
-        let sub = wire.sub.ok_or(TokenError::ClaimAbsent("sub"))?;
-        let exp = wire.exp.ok_or(TokenError::ClaimAbsent("exp"))?;
-        let verified = matches!(&wire.email_verified, Some(WireFlag::Bool(true)))
-            || matches!(&wire.email_verified, Some(WireFlag::Text(text)) if text == "true");
-        let proof = match wire.email {
-            Some(email) if verified => Proof::Email(email),
-            Some(_) | None => Proof::Subject(sub.clone()),
-        };
-        let broker = wire.federated_claims.and_then(|federated| federated.connector_id);
-        Ok(Self {
-            issuers: [Some(iss), broker].into_iter().flatten().collect(),
-            proof,
-            sub,
-            job_workflow_ref: wire.job_workflow_ref,
-            // NumericDate may have a fraction (RFC 7519 section 2).
-            expires: exp.floor() as i64,
+    }
+}
+
+impl Source {
+    /// A stable name, in kebab case.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Variable => "envvar",
+            Self::GitHub => "github-actions",
+            Self::GitLab => "gitlab",
+            Self::Buildkite => "buildkite-agent",
+            Self::CircleCi => "circleci",
+            Self::File => "filesystem",
+            Self::GoogleImpersonation => "google-impersonate",
+            Self::Google => "google-workload-identity",
+            Self::Stored => "stored",
+            Self::Browser => "browser",
+            Self::Device => "device",
+        }
+    }
+
+    /// Whether a person is at hand.
+    #[must_use]
+    pub const fn is_interactive(self) -> bool {
+        matches!(self, Self::Browser | Self::Device)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Flag => "--identity-token",
+            Self::Variable => VARIABLE,
+            Self::GitHub => "GitHub Actions",
+            Self::GitLab => "GitLab CI",
+            Self::Buildkite => "Buildkite",
+            Self::CircleCi => "CircleCI",
+            Self::File => "the file /var/run/sigstore/cosign/oidc-token",
+            Self::GoogleImpersonation => "Google Cloud (impersonation)",
+            Self::Google => "Google Cloud",
+            Self::Stored => "signer login",
+            Self::Browser => "the browser",
+            Self::Device => "a device code",
         })
     }
 }
 
-impl fmt::Debug for IdentityToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("IdentityToken(redacted)")
+/// The flag and the variable need no explanation: the messages of their tokens say enough.
+fn from(via: &Source) -> String {
+    match via {
+        Source::Flag | Source::Variable => String::new(),
+        other => format!("{other}: "),
     }
 }
 
-#[derive(Deserialize)]
-struct WireClaims {
-    iss: Option<String>,
-    sub: Option<String>,
-    aud: Option<WireAudience>,
-    exp: Option<f64>,
-    email: Option<String>,
-    email_verified: Option<WireFlag>,
-    federated_claims: Option<WireFederated>,
-    job_workflow_ref: Option<String>,
+/// Unix seconds; a clock before 1970 reads as 0.
+pub(crate) fn now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireAudience {
-    One(String),
-    Many(Vec<String>),
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireFlag {
-    Bool(bool),
-    Text(String),
-}
-
-#[derive(Deserialize)]
-struct WireFederated {
-    connector_id: Option<String>,
-}
-
-/// Three parts, the first of which decodes to JSON: a path that passes for one is hard to make.
-fn looks_like_token(source: &str) -> bool {
-    let source = source.trim_ascii();
-    let first = source.split('.').next().unwrap_or_default();
-    source.split('.').count() == 3
-        && BASE64_URL_SAFE_NO_PAD.decode(first).is_ok_and(|header| header.starts_with(b"{"))
-}
-
-fn read_all(reader: impl Read) -> Result<Zeroizing<String>, TokenError> {
-    // Room for all of it from the start, so that growing leaves no copy behind.
-    let mut text = Zeroizing::new(String::with_capacity(MAX_TOKEN_BYTES + 2));
-    reader
-        .take(MAX_TOKEN_BYTES as u64 + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| TokenError::NeitherTokenNorFile(error.kind()))?;
-    Ok(text)
-}
-
-fn decode(number: usize, part: &str) -> Result<Zeroizing<Vec<u8>>, TokenError> {
-    BASE64_URL_SAFE_NO_PAD
-        .decode(part)
-        .map(Zeroizing::new)
-        .map_err(|_| TokenError::NotBase64(number))
-}
-
-fn audiences(found: &[String]) -> String {
-    let shown: Vec<_> = found.iter().map(|audience| fetch::shown::shown(audience)).collect();
-    if shown.is_empty() { "nobody".to_owned() } else { shown.join(", ") }
-}
-
-/// The audience that Sigstore's authorities expect.
+/// The audience that Sigstore's authorities expect, where an instance does not name another.
 pub const CLIENT_ID: &str = "sigstore";
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use formats::certificate::FulcioExtensions;
-
-    const NOW: i64 = 1_800_000_000;
-
-    fn token(claims: &str) -> String {
-        let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
-        format!("{}.{}.{}", encode("{\"alg\":\"RS256\"}"), encode(claims), encode("signature"))
-    }
-
-    fn read(text: &str) -> Result<IdentityToken, TokenError> {
-        IdentityToken::read(Zeroizing::new(text.to_owned()), NOW)
-    }
-
-    fn claims(extra: &str) -> String {
-        format!(
-            "{{\"iss\":\"https://issuer.example\",\"sub\":\"u-1\",\"aud\":\"sigstore\",\
-             \"exp\":1800000001{extra}}}"
-        )
-    }
-
-    fn identity(subject: SubjectName, issuer: &str) -> LeafIdentity {
-        LeafIdentity { subject, issuer: issuer.into(), extensions: FulcioExtensions::default() }
-    }
-
-    #[test]
-    fn takes_a_token_or_a_file() {
-        let text = token(&claims(""));
-        assert_eq!(read(&text).unwrap().reveal(), text);
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("token");
-        std::fs::write(&path, format!("{text}\n")).unwrap();
-        assert_eq!(read(path.to_str().unwrap()).unwrap().reveal(), text);
-        let error = read("nothing-here").unwrap_err();
-        assert_eq!(error, TokenError::NeitherTokenNorFile(io::ErrorKind::NotFound));
-        assert!(!error.to_string().contains("nothing-here"));
-    }
-
-    #[test]
-    fn proves_the_verified_address_else_the_subject() {
-        for (extra, subject) in [
-            ("", "u-1"),
-            (",\"email\":\"a@x.io\"", "u-1"),
-            (",\"email\":\"a@x.io\",\"email_verified\":false", "u-1"),
-            (",\"email\":\"a@x.io\",\"email_verified\":\"yes\"", "u-1"),
-            (",\"email\":\"a@x.io\",\"email_verified\":true", "a@x.io"),
-            (",\"email\":\"a@x.io\",\"email_verified\":\"true\"", "a@x.io"),
-            (",\"email_verified\":true", "u-1"),
-        ] {
-            assert_eq!(read(&token(&claims(extra))).unwrap().proof_subject(), subject, "{extra}");
-        }
-    }
-
-    #[test]
-    fn refuses_what_no_authority_would_take() {
-        let whole = token(&claims(""));
-        let (head, _) = whole.rsplit_once('.').unwrap();
-        assert_eq!(parse(head), TokenError::Parts(2));
-        assert_eq!(parse(&format!("{whole}.x")), TokenError::Parts(4));
-        assert_eq!(parse(&format!("{whole}=")), TokenError::NotBase64(3));
-        assert_eq!(parse(&format!("{head}.a+b/")), TokenError::NotBase64(3));
-        assert_eq!(parse(&"x".repeat(MAX_TOKEN_BYTES + 1)), TokenError::TooLong);
-        let twice = claims(",\"sub\":\"u-2\"");
-        assert!(matches!(parse(&token(&twice)), TokenError::Claims(_)));
-        for absent in ["iss", "sub", "aud", "exp"] {
-            let without = claims("").replace(&format!("\"{absent}\""), "\"other\"");
-            assert_eq!(parse(&token(&without)), TokenError::ClaimAbsent(absent));
-        }
-    }
-
-    fn parse(text: &str) -> TokenError {
-        IdentityToken::parse(Zeroizing::new(text.to_owned()), NOW).unwrap_err()
-    }
-
-    #[test]
-    fn token_of_another_audience_is_not_sent() {
-        let wanted = "\"aud\":\"sigstore\"";
-        for (aud, found) in [
-            ("\"aud\":\"other\"", vec!["other"]),
-            ("\"aud\":[\"a\",\"b\"]", vec!["a", "b"]),
-            ("\"aud\":[]", vec![]),
-            ("\"aud\":\"sigstore.example\"", vec!["sigstore.example"]),
-        ] {
-            let found = found.into_iter().map(str::to_owned).collect();
-            assert_eq!(
-                parse(&token(&claims("").replace(wanted, aud))),
-                TokenError::Audience(found)
-            );
-        }
-        let many = claims("").replace(wanted, "\"aud\":[\"other\",\"sigstore\"]");
-        assert!(read(&token(&many)).is_ok());
-    }
-
-    #[test]
-    fn expired_is_said_with_how_long() {
-        let at = |exp: &str| claims("").replace("1800000001", exp);
-        assert_eq!(parse(&token(&at("1800000000"))), TokenError::Expired { seconds: 0 });
-        assert_eq!(parse(&token(&at("1799999960"))), TokenError::Expired { seconds: 40 });
-        assert!(read(&token(&at("1800000001.5"))).is_ok());
-        assert!(matches!(parse(&token(&at("-1e300"))), TokenError::Expired { .. }));
-    }
-
-    #[test]
-    fn a_certificate_must_be_for_the_tokens_identity() {
-        let alice = read(&token(&claims(",\"email\":\"a@x.io\",\"email_verified\":true"))).unwrap();
-        let email = |text: &str| SubjectName::Email(text.into());
-        let issuer = "https://issuer.example";
-        assert!(alice.may_become(&identity(email("a@x.io"), issuer)));
-        assert!(!alice.may_become(&identity(email("b@x.io"), issuer)));
-        assert!(!alice.may_become(&identity(email("a@x.io"), "https://other.example")));
-        assert!(!alice.may_become(&identity(SubjectName::Uri("a@x.io".into()), issuer)));
-
-        let job = read(&token(&claims(",\"job_workflow_ref\":\"o/r/.github/w.yml@refs/heads/m\"")));
-        let job = job.unwrap();
-        let uri = |text: &str| SubjectName::Uri(text.into());
-        let right = uri("https://github.com/o/r/.github/w.yml@refs/heads/m");
-        assert!(job.may_become(&identity(right.clone(), issuer)));
-        let other = uri("https://github.com/o/x/.github/w.yml@refs/heads/m");
-        assert!(!job.may_become(&identity(other, issuer)));
-        assert!(!job.may_become(&identity(email("u-1"), issuer)));
-        let mut stated = identity(right, issuer);
-        stated.extensions.token_subject = Some("u-2".into());
-        assert!(!job.may_become(&stated));
-    }
-
-    #[test]
-    fn a_broker_may_name_the_issuer_behind_it() {
-        let extra = ",\"email\":\"a@x.io\",\"email_verified\":true,\
-                     \"federated_claims\":{\"connector_id\":\"https://behind.example\"}";
-        let token = read(&token(&claims(extra))).unwrap();
-        let email = SubjectName::Email("a@x.io".into());
-        assert!(token.may_become(&identity(email, "https://behind.example")));
-    }
-
-    #[test]
-    fn shows_nothing_of_itself() {
-        let token = read(&token(&claims(""))).unwrap();
-        assert_eq!(format!("{token:?}"), "IdentityToken(redacted)");
-    }
-}
+const VARIABLE: &str = "SIGSTORE_ID_TOKEN";

@@ -63,21 +63,70 @@ impl Report {
             "files": std::mem::take(&mut self.files),
         });
         if let Err(failure) = outcome {
-            object["code"] = failure.code().into();
-            object["blame"] = failure.blame().into();
-            object["message"] = one_line(&failure.to_string()).into();
-            object["advice"] = advice(failure).into();
+            explain(&mut object, failure);
         }
         object
     }
 
     fn tell(&mut self, text: &str) {
-        let mut stdout = io::stdout().lock();
-        let told = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        let told = write_result(text);
         if self.told.is_ok() {
             self.told = told;
         }
     }
+}
+
+/// What a command that signs nothing has to tell.
+#[derive(Debug)]
+pub struct Told {
+    /// The result, for standard output.
+    pub(crate) result: String,
+    /// What explains it, for standard error.
+    pub(crate) words: String,
+    /// All of it, as a JSON object.
+    pub(crate) members: Value,
+}
+
+impl Told {
+    /// Tells how such a command ended, and returns the exit code. `schema` names the JSON report.
+    pub(crate) fn end(outcome: Result<Self, Failure>, output: Output, schema: &str) -> u8 {
+        let (failed, told) = match (output, outcome) {
+            (Output::Json, outcome) => {
+                let failed = outcome.is_err();
+                let object = outcome.map_or_else(
+                    |failure| {
+                        let mut object = json!({ "schema": schema });
+                        explain(&mut object, &failure);
+                        object
+                    },
+                    |told| told.members,
+                );
+                (failed, write_result(&(ascii_json(&object.to_string()) + "\n")))
+            }
+            (Output::Text, Ok(Self { result, words, .. })) => {
+                let told = write_result(&result);
+                _ = io::stderr().write_all(words.as_bytes());
+                (false, told)
+            }
+            (Output::Text, Err(failure)) => {
+                _ = io::stderr().write_all(failure_text(&failure).as_bytes());
+                (true, Ok(()))
+            }
+        };
+        if failed || told.is_err() { EXIT_FAILED } else { 0 }
+    }
+}
+
+fn write_result(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+}
+
+fn explain(object: &mut Value, failure: &Failure) {
+    object["code"] = failure.code().into();
+    object["blame"] = failure.blame().into();
+    object["message"] = one_line(&failure.to_string()).into();
+    object["advice"] = advice(failure).into();
 }
 
 fn text(signed: &Signed) -> String {

@@ -8,7 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use fetch::artifact::ArtifactError;
 use fetch::http::Http;
@@ -22,14 +22,15 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 use verify::policy::{IdentityMatch, Matcher, Policy};
 use verify::verify::{Artifact, Verified, Verifier};
-use zeroize::Zeroizing;
 
 use crate::authority::{self, Issued};
 use crate::cli::SignBlob;
+use crate::cli::login::IdentityFlags;
 use crate::error::{Failure, UsageFault};
 use crate::job::{Hashed, Job, hash_in_background};
 use crate::key::OneUseKey;
-use crate::login::{IdentityToken, TokenError};
+use crate::login::environment::Environment;
+use crate::login::{self, Expected, LoginError, Order, SignedIn, now};
 use crate::services::Services;
 use crate::{bundle_file, log, timestamp};
 
@@ -52,11 +53,11 @@ pub struct Signed {
 /// # Errors
 /// The first [`Failure`].
 pub async fn sign_blobs(mut flags: SignBlob, done: &mut dyn FnMut(&Signed)) -> Result<(), Failure> {
-    let token = flags.identity_token.take().map(Zeroizing::new);
-    let jobs = Job::all(&flags, token.as_deref().map(String::as_str))?;
+    let environment = Environment::of_this_process();
+    let jobs = Job::all(&flags, login::reads_standard_input(&flags.identity, &environment))?;
     let http = Http::new();
     let trust = trust_of(&flags, &http).await?;
-    let mut session = Session::open(http, trust, token)?;
+    let mut session = Session::open(http, trust, &mut flags.identity, &environment).await?;
 
     let mut missing = jobs.len();
     let mut hashed = hash_in_background(jobs);
@@ -93,7 +94,8 @@ pub async fn sign_blobs(mut flags: SignBlob, done: &mut dyn FnMut(&Signed)) -> R
 /// Who signs, where, and with what certificate.
 struct Session {
     shared: Arc<Shared>,
-    token: IdentityToken,
+    signed_in: SignedIn,
+    expected: Expected,
     root: TrustedRoot,
     credential: Option<Arc<Credential>>,
 }
@@ -114,12 +116,21 @@ struct Credential {
 }
 
 impl Session {
-    fn open(http: Http, trust: Trust, token: Option<Zeroizing<String>>) -> Result<Self, Failure> {
+    async fn open(
+        http: Http,
+        trust: Trust,
+        flags: &mut IdentityFlags,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
         let services = Services::choose(&trust.signing_config, now())?;
         let verifier = Verifier::new(&trust.trusted_root)?;
-        let token = IdentityToken::read(token.ok_or(TokenError::Absent)?, now())?;
+        let expected = Expected::of(flags);
+        let client_id = login::client_id(flags, Some(&trust));
+        let order = Order { flags, http: &http, environment, client_id };
+        let signed_in = login::sign_in(order).await?;
         let shared = Arc::new(Shared { http, services, verifier });
-        Ok(Self { shared, token, root: trust.trusted_root, credential: None })
+        let root = trust.trusted_root;
+        Ok(Self { shared, signed_in, expected, root, credential: None })
     }
 
     /// Signs one hashed file in the background.
@@ -141,12 +152,15 @@ impl Session {
         if let Some(credential) = at_hand {
             return Ok(credential.clone());
         }
-        self.token.check_expiry(now())?;
+        let SignedIn { token, source } = &self.signed_in;
+        token.check_expiry(now()).map_err(|fault| LoginError::Token { via: *source, fault })?;
         let key = OneUseKey::generate()?;
         let Shared { http, services, .. } = &*self.shared;
         let asked = Instant::now();
-        let request = authority::certify(http, &services.authority, &self.token, &key, &self.root);
+        let request = authority::certify(http, &services.authority, token, &key, &self.root);
         let issued = patiently("Waiting for the certificate authority", request).await?;
+        let identity = &issued.identity;
+        self.expected.check_certificate(identity.subject.as_str(), &identity.issuer)?;
         let expires = asked + lifetime(&issued);
         let credential = Arc::new(Credential { key, issued, expires });
         self.credential = Some(credential.clone());
@@ -284,12 +298,6 @@ fn lifetime(issued: &Issued) -> Duration {
 
 fn count<T>(list: &[T]) -> Option<std::num::NonZeroU32> {
     u32::try_from(list.len()).ok().and_then(std::num::NonZeroU32::new)
-}
-
-/// Unix seconds; a clock before 1970 reads as 0, at which no service is valid.
-fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Requests to one log at a time: enough to fill its batches, few enough to be a fair client.

@@ -64,7 +64,7 @@ fn every_error_exits_nonzero() {
         (&["f", "--instance", "nowhere"], &["[trust-unreadable]", "nowhere"]),
         (
             &["f", "--instance", "https://sign.example.com"],
-            &["[remote-instance]", "--trusted-root"],
+            &["[remote-instance]", "was never trusted"],
         ),
         (&["f", "--instance", "http://u:secret@localhost"], &["[trust-unreadable]", "password"]),
     ];

@@ -89,6 +89,13 @@ impl Endpoint {
         host == "localhost" || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }
 
+    /// Whether the host is the metadata server of Google's cloud, by its name or by its link-local
+    /// address.
+    #[must_use]
+    pub fn is_metadata_server(&self) -> bool {
+        matches!(self.0.host_str(), Some("169.254.169.254" | "metadata.google.internal"))
+    }
+
     /// Whether a secret may be sent there: over TLS, or to this machine itself.
     #[must_use]
     pub fn keeps_secrets(&self) -> bool {

@@ -6,6 +6,7 @@
 //! more than the whole of a local signature.
 
 mod error;
+mod exchange;
 mod retry;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,6 +18,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 
 pub use self::error::{HttpError, Service};
+pub use self::exchange::Reach;
 use self::retry::{Attempts, Pause};
 use crate::endpoint::Endpoint;
 

@@ -101,7 +101,7 @@ fn token(email: &str) -> IdentityToken {
         "email_verified": true,
     });
     let text = format!("{}.{}.{}", encode("{}"), encode(&claims.to_string()), encode("s"));
-    IdentityToken::read(Zeroizing::new(text), 1).unwrap()
+    IdentityToken::read(Zeroizing::new(text), CLIENT_ID, 1).unwrap()
 }
 
 fn extension(oid: &[u64], content: Vec<u8>) -> CustomExtension {

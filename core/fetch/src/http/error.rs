@@ -22,6 +22,10 @@ pub enum Service {
     TransparencyLog,
     /// Serves its own trust root and signing configuration.
     Instance,
+    /// Signs people in (OpenID Connect).
+    IdentityProvider,
+    /// Gives a pipeline or a machine its own identity token.
+    TokenService,
 }
 
 /// Why a service gave no usable answer.
@@ -115,6 +119,13 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    /// What an answer of [`super::Http::exchange`] says when its status is not success.
+    #[must_use]
+    pub fn of_answer(service: Service, url: String, answer: &http::Response<Vec<u8>>) -> Self {
+        let status = answer.status().as_u16();
+        Self::Refused { service, url, status, message: message(answer.body()), retry_after: None }
+    }
+
     pub(super) fn from_transport(request: &Request<'_>, error: &reqwest::Error) -> Self {
         let service = request.service;
         let url = request.endpoint.to_string();
@@ -184,6 +195,8 @@ impl fmt::Display for Service {
             Self::TimestampAuthority => "timestamp authority",
             Self::TransparencyLog => "transparency log",
             Self::Instance => "instance",
+            Self::IdentityProvider => "identity provider",
+            Self::TokenService => "token service",
         })
     }
 }
