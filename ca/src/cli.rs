@@ -61,6 +61,10 @@ pub enum Command {
         #[arg(long, default_value = "sigstore")]
         aud: String,
     },
+    /// Say, rule by rule, what certificate a token would get, or why it would get none.
+    ///
+    /// Exits with 0 if one would be issued, 12 if not, and 1 if that cannot be told.
+    Explain(Explain),
     /// Recheck the logs from their entries, and say what is wrong.
     Fsck {
         /// The instance folder.
@@ -105,6 +109,34 @@ pub struct Init {
     /// The full address of the timestamp authority.
     #[arg(long, value_name = "URL")]
     pub tsa_url: Option<String>,
+}
+
+/// The flags of `ca explain`.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["token", "claims"]))]
+pub struct Explain {
+    /// The instance folder.
+    pub dir: PathBuf,
+    /// A file with an identity token, or - for standard input. Its signature and times are
+    /// checked, as the server would; it is never printed.
+    #[arg(long, value_name = "FILE")]
+    pub token: Option<PathBuf>,
+    /// A file with the claims of a token as a JSON object, or - for standard input. Neither a
+    /// signature nor a time is checked.
+    #[arg(long, value_name = "FILE")]
+    pub claims: Option<PathBuf>,
+    /// How the answer is written.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// One of the published files.

@@ -12,6 +12,7 @@ use crate::ceremony::{self, Plan};
 use crate::cli::{Cli, Command, Init, LogFormat, TrustFile};
 use crate::clock::Clock;
 use crate::config::{Config, Urls};
+use crate::explain::explain;
 use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::keys;
@@ -19,7 +20,8 @@ use crate::oidc_dev::DevIssuer;
 use crate::run::{self, Mode};
 use crate::trust::TrustFiles;
 
-/// Runs one command; 0 when it did what it was told, else 1.
+/// Runs one command; 0 when it did what it was told, else 1. `ca explain` has 12 for a token that
+/// would get no certificate.
 pub fn run(cli: Cli) -> ExitCode {
     if let Err(error) = start_logging(&cli) {
         say(&format!("error: --log-level: {error}"));
@@ -30,6 +32,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve { dir } => serve(&dir),
         Command::Dev { dir, listen } => dev(dir, listen),
         Command::Token { dir, email, aud } => token(&dir, &email, &aud),
+        Command::Explain(flags) => match explain(&flags) {
+            Ok(false) => return ExitCode::from(NOT_ISSUED),
+            told => told.map(|_issued| ()),
+        },
         Command::Fsck { dir } => run::fsck(&dir),
         Command::Trust { dir, file, out, write } => trust(&dir, file, out, write),
     };
@@ -249,3 +255,6 @@ fn say(text: &str) {
 
 /// The port of `ca dev` where nothing else is said.
 const DEFAULT_PORT: u16 = 8700;
+
+/// The exit code of `ca explain` for a token that would get no certificate.
+const NOT_ISSUED: u8 = 12;

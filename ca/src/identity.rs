@@ -33,6 +33,7 @@ pub use self::config::{Alg, IssuerClaim, IssuerConfig, IssuerTable};
 pub use self::fetch::FetchFault;
 pub use self::kind::IssuerKind;
 pub use self::provider::CiProvider;
+pub(crate) use self::provider::extension_name;
 pub use self::refusal::TokenRefusal;
 pub use self::token::Token;
 
@@ -107,7 +108,7 @@ impl Identities {
     /// The first check that fails. [`TokenRefusal::is_our_side`] tells an outage from a bad token.
     pub async fn verify(&self, token: &Token) -> Result<VerifiedIdentity, TokenRefusal> {
         let unverified = Unverified::parse(token)?;
-        let issuer = self.issuer(&unverified)?;
+        let issuer = self.issuer(unverified.claims())?;
         unverified.header.check_kind(&issuer.config.kind)?;
         issuer.allows(unverified.header.algorithm)?;
         let signed = issuer.keys.open(&unverified).await?;
@@ -115,6 +116,19 @@ impl Identities {
         let words = Words::of(&issuer.config, &issuer.config.url, signed.claims())?;
         let vouched_by = Arc::clone(&issuer.config);
         Ok(VerifiedIdentity { words, claims: signed.claims().clone(), vouched_by })
+    }
+
+    /// What claims would make of their bearer if one of these issuers had signed them and they were
+    /// in time: for an operator who asks. No certificate comes out of it.
+    ///
+    /// # Errors
+    /// The first check that fails, signature and times aside.
+    pub fn suppose(&self, claims: Claims) -> Result<SupposedIdentity, TokenRefusal> {
+        let issuer = self.issuer(&claims)?;
+        claims::check_audience(&claims, &issuer.config)?;
+        let words = Words::of(&issuer.config, claims.text("iss")?, &claims)?;
+        let vouched_by = Arc::clone(&issuer.config);
+        Ok(SupposedIdentity { words, claims, vouched_by })
     }
 
     /// The body of Fulcio's `GET /api/v2/configuration`: issuers in the configured order, each
@@ -147,15 +161,15 @@ impl Identities {
 
     /// The entry that a token is for, by its `iss`, and where several have that by its `aud`. Both
     /// only say whose keys to try; the audience is checked again under the signature.
-    fn issuer(&self, token: &Unverified<'_>) -> Result<&Issuer, TokenRefusal> {
-        let url = token.claimed_issuer()?;
+    fn issuer(&self, claims: &Claims) -> Result<&Issuer, TokenRefusal> {
+        let url = claims.text("iss")?;
         let entries: Vec<&Issuer> =
             self.issuers.iter().filter(|issuer| issuer.config.url == url).collect();
         if entries.is_empty() {
             let configured: Names = self.issuers.iter().map(|issuer| &issuer.config.url).collect();
             return Err(TokenRefusal::IssuerNotConfigured { configured });
         }
-        choose(&entries, &token.claimed_audiences()?)
+        choose(&entries, &claims.audiences()?)
     }
 }
 
@@ -258,7 +272,46 @@ pub struct VerifiedIdentity {
     vouched_by: Arc<IssuerConfig>,
 }
 
+/// Who a token with these claims would stand for. Nobody has signed them: there is no way from
+/// here to a [`VerifiedIdentity`], and no door takes it:
+///
+/// ```compile_fail,E0308
+/// fn issue(supposed: ca::identity::SupposedIdentity) {
+///     let _ = ca::admit::admit(supposed);
+/// }
+/// ```
+#[derive(Debug, PartialEq, Eq)]
+pub struct SupposedIdentity {
+    words: Words,
+    claims: Claims,
+    vouched_by: Arc<IssuerConfig>,
+}
+
+impl SupposedIdentity {
+    /// What the certificate would say.
+    pub(crate) const fn words(&self) -> &Words {
+        &self.words
+    }
+
+    /// The claims.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The entry of ca.toml that they are for.
+    #[must_use]
+    pub fn vouched_by(&self) -> &IssuerConfig {
+        &self.vouched_by
+    }
+}
+
 impl VerifiedIdentity {
+    /// What the certificate says.
+    pub(crate) const fn words(&self) -> &Words {
+        &self.words
+    }
+
     /// The one subject alternative name.
     #[must_use]
     pub fn subject(&self) -> &SubjectName {

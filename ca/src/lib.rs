@@ -13,6 +13,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod ct;
+pub mod explain;
 pub mod faces;
 pub mod failure;
 pub mod fulcio;

@@ -252,6 +252,19 @@ impl AllowRules {
         Err(NotAllowed::NoRuleHolds { place: place(), misses })
     }
 
+    /// What each rule makes of the claims, in order: nothing where it holds. For an operator who
+    /// asks; whether they are let in is for [`Self::judge`] to say.
+    #[must_use]
+    pub fn each(&self, issuer: &str, claims: &Claims) -> Vec<Option<Miss>> {
+        match &self.who {
+            Who::Whoever | Who::Nobody => Vec::new(),
+            Who::ByIssuer(rules) => {
+                rules.get(issuer).map_or_else(Vec::new, |rules| rules.each(issuer, claims))
+            }
+            Who::Rules(rules) => rules.iter().map(|rule| rule.miss(issuer, claims)).collect(),
+        }
+    }
+
     /// The entries of ca.toml that let nobody in, for a warning at the start.
     #[must_use]
     pub fn closed(&self) -> Vec<&str> {

@@ -103,14 +103,18 @@ impl std::fmt::Debug for Claims {
     }
 }
 
+/// That the token was made for us.
+pub(super) fn check_audience(claims: &Claims, issuer: &IssuerConfig) -> Result<(), TokenRefusal> {
+    if claims.audiences()?.contains(&issuer.client_id.as_str()) {
+        return Ok(());
+    }
+    let (issuer, expected) = (issuer.url.clone(), issuer.client_id.clone());
+    Err(TokenRefusal::Audience { issuer, expected })
+}
+
 /// The checks that hold for every issuer: audience, then the four times.
 pub(super) fn check(claims: &Claims, issuer: &IssuerConfig, now: i64) -> Result<(), TokenRefusal> {
-    if !claims.audiences()?.contains(&issuer.client_id.as_str()) {
-        return Err(TokenRefusal::Audience {
-            issuer: issuer.url.clone(),
-            expected: issuer.client_id.clone(),
-        });
-    }
+    check_audience(claims, issuer)?;
     let expires_at = claims
         .seconds("exp")?
         .ok_or_else(|| TokenRefusal::ClaimMissing { claim: "exp".to_owned() })?;

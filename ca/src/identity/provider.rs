@@ -202,6 +202,17 @@ fn by_arc<T>(by_name: BTreeMap<String, T>) -> Result<BTreeMap<u8, T>, TemplateFa
         .collect()
 }
 
+/// The name of an extension below 1.3.6.1.4.1.57264.1, as Fulcio's configuration and its list of
+/// object identifiers have it.
+pub(crate) fn extension_name(arc: u8) -> &'static str {
+    match arc {
+        1 => "issuer (v1)",
+        8 => "issuer",
+        24 => "token-subject",
+        _ => EXTENSIONS.iter().find(|(known, _)| *known == arc).map_or("", |(_, name)| name),
+    }
+}
+
 fn find(tables: &[(&str, &str)], name: &str) -> Option<CiProvider> {
     let (_, table) = tables.iter().find(|(known, _)| *known == name)?;
     toml::from_str(table).ok()

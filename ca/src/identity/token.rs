@@ -82,17 +82,8 @@ impl<'t> Unverified<'t> {
         })
     }
 
-    /// The `iss` that the token says it has: good for choosing whose keys to try, and no more.
-    pub(super) fn claimed_issuer(&self) -> Result<&str, TokenRefusal> {
-        self.claims.text("iss")
-    }
-
-    /// The `aud` that the token says it has: good for choosing among the entries of one issuer.
-    pub(super) fn claimed_audiences(&self) -> Result<Vec<&str>, TokenRefusal> {
-        self.claims.audiences()
-    }
-
-    /// The claims, for the signature check to hand on. Nobody else may read them.
+    /// The claims, for the signature check to hand on, and to choose by `iss` and `aud` whose keys
+    /// to try. Nobody else may read them.
     pub(super) fn claims(&self) -> &Claims {
         &self.claims
     }

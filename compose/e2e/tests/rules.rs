@@ -4,10 +4,12 @@
 
 use e2e::answer::refused;
 use e2e::audit;
+use e2e::der::{Certificate, element};
 use e2e::http::Response;
 use e2e::issue::{chain, challenge, post_v2};
 use e2e::key::Key;
 use e2e::now;
+use e2e::process::ca;
 use e2e::provider::{Provider, Served, serve};
 use e2e::token::{segment, signing_input};
 use serde_json::{Value, json};
@@ -133,4 +135,129 @@ fn one_identity_cannot_take_it_all() {
         refused(&post_v2(&scene.served.server, &scene.token(&claims), &proof), 400, "challenge");
     }
     issued(&scene.ask("carol@acme.example", &none));
+}
+
+/// What `ca explain` says about a token, with the exit code.
+fn explain(scene: &Scene, flag: &str, text: &str) -> (i32, Value) {
+    let file = scene.served.server.scratch().join("explained");
+    std::fs::write(&file, text).unwrap();
+    let dir = scene.served.server.dir().to_str().unwrap();
+    let file = file.to_str().unwrap();
+    let told = ca(&["explain", dir, flag, file, "--output", "json"]);
+    let printed = [told.stdout.as_slice(), &told.stderr].concat();
+    let printed = String::from_utf8(printed).unwrap();
+    for secret in text.split('.').filter(|part| flag == "--token" && part.len() > 20) {
+        assert!(!printed.contains(secret), "the token is in {printed}");
+    }
+    (told.status.code().unwrap(), serde_json::from_slice(&told.stdout).unwrap_or_default())
+}
+
+#[test]
+fn explain_agrees_with_the_server() {
+    let scene = Scene::new(STAFF);
+    for (email, groups, key, admits) in [
+        ("alice@acme.example", json!(["staff"]), None, Some(0)),
+        ("guest@other.example", json!([]), Some("email_domain"), Some(1)),
+        ("alice@acme.example", json!([]), Some("group"), None),
+        ("mallory@other.example", json!(["staff"]), Some("email_domain"), None),
+    ] {
+        let claims = scene.claims(email, &groups);
+        let token = scene.token(&claims);
+        let answer = post_v2(&scene.served.server, &token, &challenge(&Key::p256(), email));
+        for (flag, text) in [("--token", token), ("--claims", claims.to_string())] {
+            let (exit, told) = explain(&scene, flag, &text);
+            assert_eq!(told["issued"], json!(answer.status == 200), "{told}");
+            assert_eq!(exit, if answer.status == 200 { 0 } else { 12 }, "{told}");
+            assert_eq!(told["verified"], json!(flag == "--token"));
+            assert_eq!(told["rules"][0]["key"].as_str(), key, "{told}");
+            let holds = |rule: usize| told["rules"][rule]["holds"] == json!(true);
+            assert_eq!((0..2).find(|&rule| holds(rule)), admits, "{told}");
+            if answer.status == 400 {
+                assert_eq!(told["refusal"]["message"], answer.json()["message"]);
+                continue;
+            }
+            // Every value that it promises stands in the certificate.
+            let leaf = chain(&answer).remove(0);
+            let leaf = Certificate::read(&leaf);
+            let san = element(element(leaf.extension("2.5.29.17").value).0.content).0;
+            let subject = told["certificate"]["subject"]["value"].as_str().unwrap();
+            assert_eq!((san.tag, san.content), (0x81, subject.as_bytes()));
+            let promised = told["certificate"]["extensions"].as_array().unwrap();
+            let of_fulcio = |oid: &str| oid.starts_with("1.3.6.1.4.1.57264.1.");
+            let there = leaf.extensions.iter().filter(|found| of_fulcio(&found.oid)).count();
+            assert_eq!(promised.len(), there, "{promised:?}");
+            for extension in promised {
+                let found = leaf.extension(extension["oid"].as_str().unwrap()).value;
+                let value = extension["value"].as_str().unwrap().as_bytes();
+                assert!(found.ends_with(value), "{extension}");
+            }
+        }
+    }
+}
+
+#[test]
+fn explain_verifies_what_it_is_given() {
+    let scene = Scene::new(STAFF);
+    let claims = scene.claims("alice@acme.example", &json!(["staff"]));
+    let refused_as = |flag: &str, text: &str| {
+        let (exit, told) = explain(&scene, flag, text);
+        assert_eq!((exit, &told["issued"]), (12, &json!(false)), "{told}");
+        told["refusal"]["code"].as_str().unwrap().to_owned()
+    };
+    let forged = {
+        let token = scene.token(&claims);
+        let (input, _) = token.rsplit_once('.').unwrap();
+        format!("{input}.{}", segment(&Key::rsa2048().sign(input.as_bytes())))
+    };
+    assert_eq!(refused_as("--token", &forged), "token-signature");
+    let expired = {
+        let mut claims = claims.clone();
+        claims["exp"] = json!(now() - 1);
+        claims
+    };
+    assert_eq!(refused_as("--token", &scene.token(&expired)), "token-expired");
+    assert_eq!(explain(&scene, "--claims", &expired.to_string()).0, 0, "no time is checked");
+    let elsewhere = {
+        let mut claims = claims.clone();
+        claims["aud"] = json!("other");
+        claims
+    };
+    for (flag, text) in [("--token", scene.token(&elsewhere)), ("--claims", elsewhere.to_string())]
+    {
+        assert_eq!(refused_as(flag, &text), "token-audience");
+    }
+    // What cannot be told is neither a yes nor a no.
+    assert_eq!(explain(&scene, "--claims", &scene.token(&claims)).0, 1);
+    assert_eq!(explain(&scene, "--claims", "[]").0, 1);
+    let dir = scene.served.server.dir().to_str().unwrap();
+    assert_eq!(ca(&["explain", dir]).status.code(), Some(1));
+    assert_eq!(ca(&["explain", dir, "--token", "no-such-file"]).status.code(), Some(1));
+}
+
+#[test]
+fn explain_reads_in_words() {
+    let scene = Scene::new(STAFF);
+    let file = scene.served.server.scratch().join("claims.json");
+    let claims = scene.claims("guest@other.example", &json!(["\u{1b}[31m"]));
+    std::fs::write(&file, claims.to_string()).unwrap();
+    let dir = scene.served.server.dir().to_str().unwrap();
+    let told = ca(&["explain", dir, "--claims", file.to_str().unwrap()]);
+    let url = scene.provider.url();
+    assert_eq!(
+        String::from_utf8(told.stdout).unwrap(),
+        format!(
+            "a certificate would be issued\n\
+             \x20 from claims alone: no signature and no time was checked\n\
+             \x20 issuer entry  {url} (client_id sigstore)\n\
+             \x20 rule 1        does not hold: email_domain: email is \"guest@other.example\", \
+             wanted \"acme.example\"\n\
+             \x20 rule 2        holds\n\
+             it says\n\
+             \x20 subject       email guest@other.example\n\
+             \x20 issuer        {url}\n\
+             \x20 1.1           issuer (v1): {url}\n\
+             \x20 1.8           issuer: {url}\n\
+             \x20 1.24          token-subject: id of guest@other.example\n"
+        )
+    );
 }
