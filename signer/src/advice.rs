@@ -7,7 +7,9 @@ use fetch::trust::TrustError;
 use crate::authority::CertificateFault;
 use crate::error::{Failure, UsageFault};
 use crate::login::ambient::AmbientError;
-use crate::login::{LoginError, TokenError};
+use crate::login::keyring::KeyringFault;
+use crate::login::provider::ProviderFault;
+use crate::login::{LoginError, NobodyToAsk, TokenError};
 
 /// One or two sentences that tell the person at the terminal what to do.
 pub(crate) fn advice(failure: &Failure) -> &'static str {
@@ -32,6 +34,9 @@ pub(crate) fn advice(failure: &Failure) -> &'static str {
             "Check that trust root and services are of one instance, and up to date; if they are, \
              tell its operator. No bundle was written."
         }
+        Failure::Keyring(KeyringFault::NoStore | KeyringFault::Refused(_)) => {
+            "Sign without signer login: each run of sign-blob signs in by itself."
+        }
         Failure::Unwritable { .. } => "Check the folder and its permissions, or give --bundle.",
         Failure::Random | Failure::Key | Failure::Runtime(_) => {
             "Try again; if it stays so, something is wrong with this machine."
@@ -49,6 +54,10 @@ fn usage(fault: &UsageFault) -> &'static str {
             "Leave --bundle out; each bundle then stands beside its file, as FILE.sigstore.json."
         }
         UsageFault::NoBundleName => "Name the bundle with --bundle.",
+        UsageFault::NoticeUnread { .. } => {
+            "Read it; --yes agrees to it. Or run once from a terminal, where it is asked once."
+        }
+        UsageFault::NoticeDeclined => "Nothing was sent.",
         UsageFault::StandardInputTwice => "Give the token as a file, or in SIGSTORE_ID_TOKEN.",
     }
 }
@@ -71,10 +80,13 @@ fn trust(fault: &TrustError) -> &'static str {
 
 fn login(fault: &LoginError) -> &'static str {
     match fault {
+        LoginError::NobodyToAsk(NobodyToAsk::NotSignedIn) => {
+            "sign-blob will have you sign in; signer login does so now, and keeps the token."
+        }
         LoginError::NobodyToAsk(_) => {
             "Give --identity-token FILE or set SIGSTORE_ID_TOKEN; run in a pipeline that has tokens of \
-             its own (GitHub Actions, GitLab, Buildkite, CircleCI, Google Cloud, Kubernetes); or sign \
-             in from a terminal. For a development instance: ca token DIR --email you@example.com."
+             its own (GitHub Actions, GitLab, Buildkite, CircleCI, Google Cloud, Kubernetes, SPIFFE); \
+             or sign in from a terminal. For a development instance: ca token DIR --email you@example.com."
         }
         LoginError::Token { fault, .. } => token(fault),
         LoginError::SomebodyElse { .. } => {
@@ -82,6 +94,28 @@ fn login(fault: &LoginError) -> &'static str {
              was signed."
         }
         LoginError::Ambient(fault) => ambient(fault),
+        LoginError::NoIssuer => {
+            "Name the instance with --instance, or its OpenID issuer with --oidc-issuer."
+        }
+        LoginError::Provider { fault, .. } => provider(fault),
+    }
+}
+
+fn provider(fault: &ProviderFault) -> &'static str {
+    match fault {
+        ProviderFault::NotUrl => "Give --oidc-issuer as the issuer's URL, byte for byte.",
+        ProviderFault::Http(fault) => http(fault),
+        ProviderFault::Discovery(_) | ProviderFault::Token(_) | ProviderFault::Page(_) => {
+            "Check that this is the instance's OpenID issuer; if it is, tell its operator."
+        }
+        ProviderFault::NoDeviceFlow => "Sign in with a browser on this machine instead.",
+        ProviderFault::Refused(_) => "Start again; do what the provider's message says.",
+        ProviderFault::NotOurs(_) => {
+            "Something else on this machine answered in the browser's place. Start again; if it stays \
+             so, find out what it is. Nothing was signed."
+        }
+        ProviderFault::TooLate { .. } => "Start again.",
+        ProviderFault::Listener(_) => "Sign in with --fulcio-auth-flow device instead.",
     }
 }
 
@@ -109,6 +143,11 @@ fn ambient(fault: &AmbientError) -> &'static str {
         AmbientError::Command { .. } => {
             "Check that the command is the provider's own and works in this job, or set \
              SIGSTORE_ID_TOKEN."
+        }
+        #[cfg(unix)]
+        AmbientError::Spiffe(_) => {
+            "Check that the variable names the agent's socket, and that the workload is registered \
+             there."
         }
         AmbientError::File { .. } => "Check the file's permissions.",
     }

@@ -27,6 +27,12 @@ pub enum Command {
 
     /// Show as whom you would sign, and who says so
     Whoami(WhoAmI),
+
+    /// Sign in, and keep the token in the system's store for secrets until it expires
+    Login(WhoAmI),
+
+    /// Forget the token that login keeps
+    Logout(WhoAmI),
 }
 
 /// The flags of `sign-blob`.
@@ -63,7 +69,7 @@ pub struct SignBlob {
     #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
     pub output: Output,
 
-    /// Accepted for scripts written for cosign; nothing is ever asked
+    /// Agree to the instance's notice, where it has one, without being asked
     #[arg(short = 'y', long)]
     pub yes: bool,
 }

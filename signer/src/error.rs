@@ -15,6 +15,8 @@ use verify::error::{Refusal, RootFault};
 use crate::authority::CertificateFault;
 use crate::log::LogFault;
 use crate::login::ambient::AmbientError;
+use crate::login::keyring::KeyringFault;
+use crate::login::provider::ProviderFault;
 use crate::login::{LoginError, TokenError};
 use crate::timestamp::TimestampFault;
 
@@ -99,6 +101,9 @@ pub enum Failure {
     /// The finished bundle does not verify, so it is not written.
     #[error("the finished bundle does not verify: {0}")]
     SelfCheck(Refusal),
+    /// The system's store for secrets did not do what was asked.
+    #[error(transparent)]
+    Keyring(#[from] KeyringFault),
     /// The bundle cannot be written.
     #[error("cannot write {}: {kind}", shown(path))]
     Unwritable {
@@ -133,6 +138,17 @@ pub enum UsageFault {
     /// Standard input has no name to make a bundle's of.
     #[error("--bundle is missing, and standard input has no default for it")]
     NoBundleName,
+    /// The instance has a notice, and nobody is there to confirm it.
+    #[error("{} has a notice to agree to first: {}", shown(instance), shown(notice))]
+    NoticeUnread {
+        /// The instance's name.
+        instance: String,
+        /// Its words.
+        notice: String,
+    },
+    /// The instance's notice was not agreed to.
+    #[error("the instance's notice was not agreed to")]
+    NoticeDeclined,
     /// Standard input twice.
     #[error("standard input can be read only once, as a file or as the identity token")]
     StandardInputTwice,
@@ -158,6 +174,7 @@ impl Failure {
             Self::Timestamp { .. } => "timestamp-unusable",
             Self::Log { .. } => "log-entry-unusable",
             Self::SelfRead(_) | Self::SelfCheck(_) => "self-check",
+            Self::Keyring(_) => "keyring",
             Self::Unwritable { .. } => "unwritable",
             Self::Random | Self::Key | Self::Runtime(_) => "environment",
             Self::Interrupted => "interrupted",
@@ -172,7 +189,21 @@ impl Failure {
             Self::Usage(_)
             | Self::Trust(TrustError::RemoteInstance { .. } | TrustError::Endpoint(_))
             | Self::Interrupted => "usage",
-            Self::Login(LoginError::NobodyToAsk(_) | LoginError::SomebodyElse { .. }) => "usage",
+            Self::Login(
+                LoginError::NobodyToAsk(_)
+                | LoginError::NoIssuer
+                | LoginError::SomebodyElse { .. }
+                | LoginError::Provider {
+                    fault: ProviderFault::NotUrl | ProviderFault::TooLate { .. },
+                    ..
+                },
+            ) => "usage",
+            Self::Login(LoginError::Provider { fault: ProviderFault::Listener(_), .. }) => {
+                "environment"
+            }
+            Self::Login(LoginError::Provider { .. }) => {
+                return Service::IdentityProvider.to_string();
+            }
             Self::Login(LoginError::Token { .. }) => "token",
             Self::Trust(TrustError::Http(fault))
             | Self::Http(fault)
@@ -191,6 +222,7 @@ impl Failure {
             | Self::SelfCheck(_) => "instance",
             Self::Trust(_)
             | Self::Artifact(_)
+            | Self::Keyring(_)
             | Self::Unwritable { .. }
             | Self::Random
             | Self::Key
@@ -207,7 +239,21 @@ fn login_code(fault: &LoginError) -> &'static str {
         LoginError::Token { fault: TokenError::Audience { .. }, .. } => "token-audience",
         LoginError::Token { fault: TokenError::Expired { .. }, .. } => "token-expired",
         LoginError::Token { .. } => "token-malformed",
-        LoginError::Ambient(AmbientError::Http(fault)) => http_code(fault),
+        LoginError::NoIssuer => "no-issuer",
+        LoginError::Ambient(AmbientError::Http(fault))
+        | LoginError::Provider { fault: ProviderFault::Http(fault), .. } => http_code(fault),
+        LoginError::Provider { fault, .. } => match fault {
+            ProviderFault::NotOurs(_) => "sign-in-forged",
+            ProviderFault::TooLate { .. } => "sign-in-too-late",
+            ProviderFault::Refused(_) => "sign-in-refused",
+            ProviderFault::NotUrl
+            | ProviderFault::Http(_)
+            | ProviderFault::Discovery(_)
+            | ProviderFault::NoDeviceFlow
+            | ProviderFault::Page(_)
+            | ProviderFault::Token(_)
+            | ProviderFault::Listener(_) => "sign-in-failed",
+        },
         LoginError::Ambient(_) => "provider",
     }
 }

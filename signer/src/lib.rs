@@ -8,6 +8,7 @@ mod advice;
 pub mod authority;
 pub mod bundle_file;
 pub mod cli;
+mod consent;
 pub mod error;
 mod interrupt;
 mod job;
@@ -38,6 +39,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(Cli { command: Command::Whoami(flags) }) => {
             let output = flags.output;
             Told::end(run_to_end(whoami::who_am_i(flags)), output, whoami::SCHEMA)
+        }
+        Ok(Cli { command: Command::Login(flags) }) => {
+            let output = flags.output;
+            Told::end(run_to_end(whoami::log_in(flags)), output, whoami::LOGIN_SCHEMA)
+        }
+        Ok(Cli { command: Command::Logout(flags) }) => {
+            let output = flags.output;
+            Told::end(run_to_end(whoami::log_out(flags)), output, whoami::LOGOUT_SCHEMA)
         }
         Err(message) => {
             // Help and version are answers; clap's own code for a mistake, 2, is ours 1.

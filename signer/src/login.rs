@@ -7,14 +7,23 @@
 
 pub mod ambient;
 mod ask;
+mod browser;
 mod buildkite;
 mod circleci;
 pub mod command;
+mod device;
 pub mod environment;
 mod file;
 mod github;
 mod gitlab;
 mod google;
+pub mod keyring;
+pub mod loopback;
+mod open;
+pub mod person;
+pub mod provider;
+#[cfg(unix)]
+pub mod spiffe;
 mod token;
 
 use std::fmt;
@@ -28,6 +37,9 @@ use zeroize::Zeroizing;
 
 use self::ambient::{AmbientError, Asked, Files, ambient};
 use self::environment::Environment;
+use self::keyring::Place;
+use self::person::{Person, Way};
+use self::provider::{Provider, ProviderFault};
 pub use self::token::{Claimed, IdentityToken, TokenError};
 use crate::cli::login::{AuthFlow, IdentityFlags};
 
@@ -52,6 +64,8 @@ pub enum Source {
     GoogleImpersonation,
     /// The service account of a machine in Google Cloud.
     Google,
+    /// The agent of the workload, over SPIFFE's socket.
+    Spiffe,
     /// What `signer login` keeps.
     Stored,
     /// A person, through a browser.
@@ -75,10 +89,12 @@ pub struct Order<'a> {
     pub flags: &'a mut IdentityFlags,
     /// The client.
     pub http: &'a Http,
-    /// The run's variables.
-    pub environment: &'a Environment,
+    /// Who is at the terminal, with the run's variables.
+    pub person: &'a Person<'a>,
     /// The instance's client id: the audience of its tokens.
     pub client_id: String,
+    /// Where people sign in for the instance; none when nobody says.
+    pub issuer: Option<String>,
 }
 
 /// Why nobody is signed in.
@@ -97,6 +113,17 @@ pub enum LoginError {
         via: Source,
         /// What is wrong with it.
         fault: TokenError,
+    },
+    /// Nobody says where to sign in.
+    #[error("there is no identity token, and nothing says where to sign in for one")]
+    NoIssuer,
+    /// The provider that people sign in with.
+    #[error("{}: {fault}", shown(issuer))]
+    Provider {
+        /// Its issuer URL.
+        issuer: String,
+        /// What went wrong.
+        fault: ProviderFault,
     },
     /// Somebody else than `--expect-identity` or `--expect-issuer` says.
     #[error(
@@ -124,6 +151,9 @@ pub enum NobodyToAsk {
     /// A CI system says so.
     #[error("nobody to ask for one: CI is set")]
     Ci,
+    /// The command does not ask.
+    #[error("nobody is signed in")]
+    NotSignedIn,
     /// `--fulcio-auth-flow token` says so.
     #[error("--fulcio-auth-flow token asks nobody for one")]
     TokenOnly,
@@ -141,34 +171,129 @@ pub async fn sign_in(order: Order<'_>) -> Result<SignedIn, LoginError> {
     Ok(signed_in)
 }
 
-async fn first_of_all(order: Order<'_>) -> Result<SignedIn, LoginError> {
-    let Order { flags, http, environment, client_id } = order;
-    let client_id = &*client_id;
+/// As [`sign_in`], but only with a token that is there: nobody is asked for one.
+///
+/// # Errors
+/// [`LoginError`]; [`LoginError::NobodyToAsk`] where a person would be asked.
+pub async fn already(mut order: Order<'_>) -> Result<SignedIn, LoginError> {
+    let expected = Expected::of(order.flags);
+    let issuer = order.issuer.clone();
+    let signed_in = match given(&mut order).await? {
+        Some(signed_in) => signed_in,
+        None => stored(issuer.as_deref(), &order.client_id, order.person).ok_or_else(|| {
+            let nobody = order.person.way(order.flags.fulcio_auth_flow).err();
+            LoginError::NobodyToAsk(nobody.unwrap_or(NobodyToAsk::NotSignedIn))
+        })?,
+    };
+    expected.check(&signed_in.token)?;
+    Ok(signed_in)
+}
+
+async fn first_of_all(mut order: Order<'_>) -> Result<SignedIn, LoginError> {
+    if let Some(signed_in) = given(&mut order).await? {
+        return Ok(signed_in);
+    }
+    let flow = order.flags.fulcio_auth_flow;
+    if !asks_a_person(order.flags)
+        && let Some(signed_in) = stored(order.issuer.as_deref(), &order.client_id, order.person)
+    {
+        return Ok(signed_in);
+    }
+    let way = order.person.way(flow).map_err(LoginError::NobodyToAsk)?;
+    ask_person(way, order).await
+}
+
+/// The token that was given, or that the surroundings have.
+async fn given(order: &mut Order<'_>) -> Result<Option<SignedIn>, LoginError> {
+    let Order { flags, http, person, client_id, .. } = order;
+    let environment = person.environment;
     if let Some(given) = flags.identity_token.take() {
-        return look_at(Source::Flag, Zeroizing::new(given), client_id);
+        return look_at(Source::Flag, Zeroizing::new(given), client_id).map(Some);
     }
-    let flow = flags.fulcio_auth_flow;
-    let asks_a_person = matches!(flow, Some(AuthFlow::Normal | AuthFlow::Device));
-    if !asks_a_person && !flags.oidc_disable_ambient_providers {
-        let wanted = flags.oidc_provider.map(Source::from);
-        if wanted.is_none_or(|wanted| wanted == Source::Variable)
-            && let Some(given) = environment.get(VARIABLE)
-        {
-            return look_at(Source::Variable, Zeroizing::new(given), client_id);
-        }
-        if wanted == Some(Source::Variable) {
-            let not_here = AmbientError::NotHere { via: Source::Variable, missing: VARIABLE };
-            return Err(not_here.into());
-        }
-        let files = Files::of_this_machine();
-        let asked = Asked { http, environment, audience: client_id, files };
-        if let Some((source, given)) = ambient(wanted, &asked).await? {
-            return IdentityToken::parse(given, client_id, now())
-                .map(|token| SignedIn { token, source })
-                .map_err(|fault| LoginError::Token { via: source, fault });
+    if asks_a_person(flags) || flags.oidc_disable_ambient_providers {
+        return Ok(None);
+    }
+    let wanted = flags.oidc_provider.map(Source::from);
+    if wanted.is_none_or(|wanted| wanted == Source::Variable)
+        && let Some(given) = environment.get(VARIABLE)
+    {
+        return look_at(Source::Variable, Zeroizing::new(given), client_id).map(Some);
+    }
+    if wanted == Some(Source::Variable) {
+        let not_here = AmbientError::NotHere { via: Source::Variable, missing: VARIABLE };
+        return Err(not_here.into());
+    }
+    let files = Files::of_this_machine();
+    let asked = Asked { http, environment, audience: client_id, files };
+    match ambient(wanted, &asked).await? {
+        None => Ok(None),
+        Some((source, given)) => IdentityToken::parse(given, client_id, now())
+            .map(|token| Some(SignedIn { token, source }))
+            .map_err(|fault| LoginError::Token { via: source, fault }),
+    }
+}
+
+/// The token that `signer login` keeps. One that has expired is said to have; a store that cannot be
+/// asked has none.
+fn stored(issuer: Option<&str>, client_id: &str, person: &Person<'_>) -> Option<SignedIn> {
+    let kept = Place::of(issuer?, client_id).ok()?.find().ok()??;
+    match IdentityToken::parse(kept, client_id, now()) {
+        Ok(token) => Some(SignedIn { token, source: Source::Stored }),
+        Err(fault) => {
+            person.tell(&format!("The token that signer login keeps is passed over: {fault}\n"));
+            None
         }
     }
-    Err(LoginError::NobodyToAsk(NobodyToAsk::NoTerminal))
+}
+
+/// As [`sign_in`], but a person is asked whatever tokens there are.
+///
+/// # Errors
+/// [`LoginError`].
+pub async fn ask_expected(way: Way, order: Order<'_>) -> Result<SignedIn, LoginError> {
+    let expected = Expected::of(order.flags);
+    let signed_in = ask_person(way, order).await?;
+    expected.check(&signed_in.token)?;
+    Ok(signed_in)
+}
+
+/// A person signs in.
+///
+/// # Errors
+/// [`LoginError::NoIssuer`], [`LoginError::Provider`], [`LoginError::Token`].
+async fn ask_person(way: Way, order: Order<'_>) -> Result<SignedIn, LoginError> {
+    let Order { http, person, client_id, issuer, .. } = order;
+    let issuer = issuer.ok_or(LoginError::NoIssuer)?;
+    let signed_in = async {
+        let provider = Provider::discover(http, &issuer, &client_id).await?;
+        match way {
+            Way::Browser => browser::sign_in(&provider, person).await,
+            Way::Device => device::sign_in(&provider, person).await,
+        }
+    };
+    let given = signed_in.await.map_err(|fault| LoginError::Provider { issuer, fault })?;
+    let source = match way {
+        Way::Browser => Source::Browser,
+        Way::Device => Source::Device,
+    };
+    IdentityToken::parse(given, &client_id, now())
+        .map(|token| SignedIn { token, source })
+        .map_err(|fault| LoginError::Token { via: source, fault })
+}
+
+/// Whether a flow was named that asks a person, whatever tokens there are.
+fn asks_a_person(flags: &IdentityFlags) -> bool {
+    matches!(flags.fulcio_auth_flow, Some(AuthFlow::Normal | AuthFlow::Device))
+}
+
+/// Where people sign in: the flag's issuer, or the one that the instance's signing configuration
+/// prefers.
+#[must_use]
+pub fn issuer(flags: &IdentityFlags, trust: Option<&Trust>) -> Option<String> {
+    let preferred = trust.and_then(|trust| {
+        trust.signing_config.select_oidc(now(), &[OIDC_MAJOR]).ok().map(|service| &service.url)
+    });
+    flags.oidc_issuer.as_ref().or(preferred).cloned()
 }
 
 /// The client id that tokens are made for: the flag's, the instance's own, or the usual one.
@@ -269,6 +394,7 @@ impl Source {
             Self::File => "filesystem",
             Self::GoogleImpersonation => "google-impersonate",
             Self::Google => "google-workload-identity",
+            Self::Spiffe => "spiffe",
             Self::Stored => "stored",
             Self::Browser => "browser",
             Self::Device => "device",
@@ -294,6 +420,7 @@ impl fmt::Display for Source {
             Self::File => "the file /var/run/sigstore/cosign/oidc-token",
             Self::GoogleImpersonation => "Google Cloud (impersonation)",
             Self::Google => "Google Cloud",
+            Self::Spiffe => "SPIFFE",
             Self::Stored => "signer login",
             Self::Browser => "the browser",
             Self::Device => "a device code",
@@ -318,4 +445,6 @@ pub(crate) fn now() -> i64 {
 /// The audience that Sigstore's authorities expect, where an instance does not name another.
 pub const CLIENT_ID: &str = "sigstore";
 
+/// The version of sign-in that a signing configuration calls 1: OpenID Connect.
+const OIDC_MAJOR: u32 = 1;
 const VARIABLE: &str = "SIGSTORE_ID_TOKEN";

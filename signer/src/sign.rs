@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use fetch::artifact::ArtifactError;
 use fetch::http::Http;
 use fetch::progress::{Progress, SILENCE};
+use fetch::shown::shown;
 use fetch::trust::{self, Instance, Trust};
 use formats::bundle::{Bundle, BundleVersion, Content, Material};
 use formats::certificate::LeafIdentity;
@@ -25,12 +26,13 @@ use verify::verify::{Artifact, Verified, Verifier};
 
 use crate::authority::{self, Issued};
 use crate::cli::SignBlob;
-use crate::cli::login::IdentityFlags;
+use crate::consent::Notice;
 use crate::error::{Failure, UsageFault};
 use crate::job::{Hashed, Job, hash_in_background};
 use crate::key::OneUseKey;
 use crate::login::environment::Environment;
-use crate::login::{self, Expected, LoginError, Order, SignedIn, now};
+use crate::login::person::Person;
+use crate::login::{self, Claimed, Expected, LoginError, Order, SignedIn, now};
 use crate::services::Services;
 use crate::{bundle_file, log, timestamp};
 
@@ -54,10 +56,11 @@ pub struct Signed {
 /// The first [`Failure`].
 pub async fn sign_blobs(mut flags: SignBlob, done: &mut dyn FnMut(&Signed)) -> Result<(), Failure> {
     let environment = Environment::of_this_process();
+    let person = Person::at_this_process(&environment);
     let jobs = Job::all(&flags, login::reads_standard_input(&flags.identity, &environment))?;
     let http = Http::new();
     let trust = trust_of(&flags, &http).await?;
-    let mut session = Session::open(http, trust, &mut flags.identity, &environment).await?;
+    let mut session = Session::open(http, trust, &mut flags, &person).await?;
 
     let mut missing = jobs.len();
     let mut hashed = hash_in_background(jobs);
@@ -119,15 +122,24 @@ impl Session {
     async fn open(
         http: Http,
         trust: Trust,
-        flags: &mut IdentityFlags,
-        environment: &Environment,
+        flags: &mut SignBlob,
+        person: &Person<'_>,
     ) -> Result<Self, Failure> {
         let services = Services::choose(&trust.signing_config, now())?;
         let verifier = Verifier::new(&trust.trusted_root)?;
+        let notice = Notice::pending(trust.description.as_ref(), flags.yes, person)?;
+        let flags = &mut flags.identity;
         let expected = Expected::of(flags);
         let client_id = login::client_id(flags, Some(&trust));
-        let order = Order { flags, http: &http, environment, client_id };
+        let issuer = login::issuer(flags, Some(&trust));
+        let order = Order { flags, http: &http, person, client_id, issuer };
         let signed_in = login::sign_in(order).await?;
+        if signed_in.source.is_interactive() || notice.is_some() {
+            person.tell(&public_and_permanent(&signed_in.token.claimed()));
+        }
+        if let Some(notice) = notice {
+            notice.confirm(person)?;
+        }
         let shared = Arc::new(Shared { http, services, verifier });
         let root = trust.trusted_root;
         Ok(Self { shared, signed_in, expected, root, credential: None })
@@ -277,12 +289,26 @@ async fn trust_of(flags: &SignBlob, http: &Http) -> Result<Trust, Failure> {
         });
     }
     let name = flags.instance.as_deref().ok_or(UsageFault::NoInstance)?;
+    trust_in(name, http).await
+}
+
+/// The trust in an instance by the name that a person gives it.
+pub(crate) async fn trust_in(name: &str, http: &Http) -> Result<Trust, Failure> {
     match Instance::parse(name)? {
         Instance::Local(local) => Ok(local.trust()?),
         Instance::Loopback(url) => {
             Ok(patiently("Waiting for the instance", trust::ask(http, &url)).await?)
         }
     }
+}
+
+/// What a person should know before their name is in a log for good.
+fn public_and_permanent(who: &Claimed) -> String {
+    format!(
+        "You are about to sign as {} (vouched for by {}). This becomes public and permanent.\n",
+        shown(&who.identity),
+        shown(&who.issuer)
+    )
 }
 
 /// Whether a certificate that expires then is good for one more signature.

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[cfg(unix)]
+#[path = "login/agent.rs"]
+mod agent;
 #[path = "login/stand_in.rs"]
 mod stand_in;
 
@@ -261,6 +264,59 @@ fn a_google_service_account_is_impersonated() {
     assert_eq!(body, serde_json::json!({ "audience": "sigstore", "includeEmail": true }));
 
     fails(&[("GOOGLE_SERVICE_ACCOUNT_NAME", "a/b")], &[], &["has characters"]);
+}
+
+/// `is` and `fails` wait for the tool; the agent answers meanwhile.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_workload_asks_its_spiffe_agent() {
+    let text = token(
+        "\"iss\":\"https://spire.example\",\"sub\":\"spiffe://x.example/w\",\"aud\":[\"sigstore\"]",
+    );
+    let svid = |token: &str| {
+        let parts = [
+            agent::field(1, b"spiffe://x.example/w"),
+            agent::field(2, token.as_bytes()),
+            agent::field(3, b"hint"),
+        ];
+        agent::field(1, &parts.concat())
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (listener, address) = agent::listen(folder.path());
+    let answer = tokio::spawn(agent::agent(listener, svid(&text), "0"));
+    let found =
+        tokio::task::spawn_blocking(move || is(&[("SPIFFE_ENDPOINT_SOCKET", &address)], &[]));
+    let found = found.await.unwrap();
+    assert_eq!(
+        (&found["source"], &found["identity"]),
+        (&"spiffe".into(), &"spiffe://x.example/w".into())
+    );
+    let called = answer.await.unwrap();
+    assert_eq!(called.line, "POST /SpiffeWorkloadAPI/FetchJWTSVID");
+    assert_eq!(called.fields["workload.spiffe.io"], "true");
+    assert_eq!(called.fields["content-type"], "application/grpc");
+    assert_eq!(called.fields["te"], "trailers");
+    let audience = agent::field(1, b"sigstore");
+    assert_eq!(called.body, [&[0, 0, 0, 0, 10][..], &audience].concat());
+
+    for (message, status, said) in [
+        (svid(&text), "7", "gRPC status 7"),
+        (Vec::new(), "0", "not a FetchJWTSVID answer"),
+        (agent::field(1, &agent::field(1, b"x")), "0", "not a FetchJWTSVID answer"),
+        (vec![0x0a, 0xff, 0xff, 0xff, 0xff, 0x7f], "0", "not a FetchJWTSVID answer"),
+        (vec![0x08, 0x01], "0", "not a FetchJWTSVID answer"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (listener, address) = agent::listen(folder.path());
+        let answer = tokio::spawn(agent::agent(listener, message, status));
+        let failed = tokio::task::spawn_blocking(move || {
+            fails(&[("SPIFFE_ENDPOINT_SOCKET", &address)], &[], &["[provider]", said]);
+        });
+        failed.await.unwrap();
+        answer.await.unwrap();
+    }
+    fails(&[("SPIFFE_ENDPOINT_SOCKET", "unix:///nowhere/s")], &[], &["cannot be reached"]);
+    fails(&[("SPIFFE_ENDPOINT_SOCKET", "tcp://10.0.0.1:1")], &[], &["not the address of a Unix"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,6 +25,7 @@ pub struct Provider {
 struct Shared {
     pages: Mutex<BTreeMap<String, Vec<u8>>>,
     asked: Mutex<Vec<String>>,
+    forms: Mutex<Vec<(String, String)>>,
     stop: AtomicBool,
 }
 
@@ -40,6 +41,7 @@ impl Provider {
         let shared = Arc::new(Shared {
             pages: Mutex::default(),
             asked: Mutex::default(),
+            forms: Mutex::default(),
             stop: AtomicBool::new(false),
         });
         let served = Arc::clone(&shared);
@@ -89,6 +91,16 @@ impl Provider {
     pub fn asked(&self) -> Vec<String> {
         self.shared.asked.lock().expect("a list").clone()
     }
+
+    /// The bodies that were sent to a path, in order.
+    ///
+    /// # Panics
+    /// When a thread has panicked with the list in its hands.
+    #[must_use]
+    pub fn forms(&self, path: &str) -> Vec<String> {
+        let forms = self.shared.forms.lock().expect("a list");
+        forms.iter().filter(|(to, _)| to == path).map(|(_, body)| body.clone()).collect()
+    }
 }
 
 impl Drop for Provider {
@@ -109,6 +121,14 @@ fn answer(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
     let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
     let mut head = line.clone();
     while reader.read_line(&mut head)? > 2 {}
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.parse().ok())?
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body)?;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    shared.forms.lock().expect("a list").push((path.clone(), body));
     shared.asked.lock().expect("a list").push(path.clone());
     let page = shared.pages.lock().expect("pages").get(&path).cloned();
     let nothing = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";

@@ -52,9 +52,14 @@ pub struct IdentityFlags {
     pub expect_issuer: Option<String>,
 }
 
-/// The flags of `whoami`.
+/// The flags of `whoami`, `login` and `logout`.
 #[derive(Debug, Args)]
 pub struct WhoAmI {
+    /// The instance that signatures are made with, as for sign-blob
+    #[arg(long, value_name = "FOLDER|FILE|URL")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub instance: Option<String>,
+
     /// Who signs
     #[command(flatten)]
     pub identity: IdentityFlags,
@@ -87,6 +92,8 @@ pub enum Provider {
     GoogleWorkloadIdentity,
     /// The service account that GOOGLE_SERVICE_ACCOUNT_NAME names
     GoogleImpersonate,
+    /// The agent at the socket that SPIFFE_ENDPOINT_SOCKET names
+    Spiffe,
 }
 
 /// How somebody signs in.
@@ -111,6 +118,7 @@ impl From<Provider> for Source {
             Provider::Filesystem => Self::File,
             Provider::GoogleWorkloadIdentity => Self::Google,
             Provider::GoogleImpersonate => Self::GoogleImpersonation,
+            Provider::Spiffe => Self::Spiffe,
         }
     }
 }

@@ -110,6 +110,10 @@ pub enum AmbientError {
         /// What was wrong.
         fault: CommandFault,
     },
+    /// The workload's agent gave no token.
+    #[cfg(unix)]
+    #[error("SPIFFE_ENDPOINT_SOCKET: {0}")]
+    Spiffe(super::spiffe::SpiffeFault),
     /// A token's file that is there and cannot be read.
     #[error("cannot read {}: {kind}", shown(path))]
     File {
@@ -137,6 +141,14 @@ pub async fn ambient(
             Source::File => file::token(asked)?,
             Source::GoogleImpersonation => google::impersonated(asked).await?,
             Source::Google => google::token(asked, wanted.is_some()).await?,
+            #[cfg(unix)]
+            Source::Spiffe => super::spiffe::token(asked).await?,
+            #[cfg(not(unix))]
+            Source::Spiffe if wanted.is_some() => {
+                return Err(AmbientError::NotOnThisSystem { via: source });
+            }
+            #[cfg(not(unix))]
+            Source::Spiffe => None,
             Source::Flag | Source::Variable | Source::Stored | Source::Browser | Source::Device => {
                 None
             }
@@ -161,12 +173,13 @@ fn sign_of(source: Source) -> &'static str {
         Source::File => "/var/run/sigstore/cosign/oidc-token",
         Source::GoogleImpersonation => "GOOGLE_SERVICE_ACCOUNT_NAME",
         Source::Google => "a metadata server",
+        Source::Spiffe => "SPIFFE_ENDPOINT_SOCKET",
         Source::Variable => "SIGSTORE_ID_TOKEN",
         Source::Flag | Source::Stored | Source::Browser | Source::Device => "it",
     }
 }
 
-const ORDER: [Source; 7] = [
+const ORDER: [Source; 8] = [
     Source::GitHub,
     Source::GitLab,
     Source::Buildkite,
@@ -174,4 +187,5 @@ const ORDER: [Source; 7] = [
     Source::File,
     Source::GoogleImpersonation,
     Source::Google,
+    Source::Spiffe,
 ];
