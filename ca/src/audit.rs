@@ -18,6 +18,7 @@ use crate::identity::VerifiedIdentity;
 pub struct Subject {
     name: String,
     issuer: String,
+    counted_as: String,
     token_subject: String,
     claims: Map<String, Value>,
     admission: Option<String>,
@@ -35,6 +36,7 @@ impl Subject {
         Self {
             name,
             issuer: identity.issuer().to_owned(),
+            counted_as: identity.counted_as().to_owned(),
             token_subject: identity.token_subject().to_owned(),
             claims: claims.iter().map(|(k, v)| (k.clone(), Value::String(v.clone()))).collect(),
             admission: None,
@@ -47,9 +49,9 @@ impl Subject {
         Self { admission, ..Self::of(admitted.identity()) }
     }
 
-    /// The token's issuer, one of the configured ones.
-    pub fn issuer(&self) -> &str {
-        &self.issuer
+    /// The issuer as ca.toml has it, for metrics.
+    pub fn counted_as(&self) -> &str {
+        &self.counted_as
     }
 
     /// The row of an issued certificate: `serial` in hex, `log_index` in the CT log.

@@ -112,7 +112,7 @@ async fn certify(fulcio: &Fulcio, token: Token, proof: Proof) -> Result<Issued, 
     match prove_and_issue(fulcio, identity, proof).await {
         Ok(issued) => {
             fulcio.metrics.new_certs.inc();
-            fulcio.metrics.issued.with_label_values(&[record.issuer()]).inc();
+            fulcio.metrics.issued.with_label_values(&[record.counted_as()]).inc();
             Ok(issued)
         }
         Err(refusal) => {

@@ -10,6 +10,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hash};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -51,9 +52,12 @@ impl Default for LimitsConfig {
 pub type Elapsed = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// What has been asked for lately, against what may be.
-pub struct Limits {
-    identities: Option<Buckets>,
-    addresses: Option<Buckets>,
+pub struct Limits(Option<Counted>);
+
+struct Counted {
+    identities: Buckets,
+    addresses: Buckets,
+    addresses_known: AtomicBool,
 }
 
 impl Limits {
@@ -61,20 +65,27 @@ impl Limits {
     /// proxy whose word is not taken for its clients: one limit would be everybody's.
     #[must_use]
     pub fn new(config: &LimitsConfig, addresses_known: bool, clock: &Elapsed) -> Self {
-        let rate = |per_minute: NonZeroU32, burst: NonZeroU32| {
-            Buckets::new(per_minute, burst, Arc::clone(clock))
-        };
-        Self {
-            identities: Some(rate(config.certificates_per_minute, config.certificates_burst)),
-            addresses: addresses_known
-                .then(|| rate(config.requests_per_minute, config.requests_burst)),
-        }
+        let limits = Self(Some(Counted {
+            identities: Buckets::new(Arc::clone(clock)),
+            addresses: Buckets::new(Arc::clone(clock)),
+            addresses_known: AtomicBool::new(addresses_known),
+        }));
+        limits.follow(config, addresses_known);
+        limits
     }
 
     /// None: `ca dev`, where everything comes from one machine.
     #[must_use]
     pub const fn none() -> Self {
-        Self { identities: None, addresses: None }
+        Self(None)
+    }
+
+    /// Takes other limits over. What was asked for before still counts: a reload is no pardon.
+    pub fn follow(&self, config: &LimitsConfig, addresses_known: bool) {
+        let Some(counted) = &self.0 else { return };
+        counted.identities.follow(config.certificates_per_minute, config.certificates_burst);
+        counted.addresses.follow(config.requests_per_minute, config.requests_burst);
+        counted.addresses_known.store(addresses_known, Ordering::SeqCst);
     }
 
     /// The machine's monotonic clock.
@@ -91,7 +102,8 @@ impl Limits {
     /// 429 with the seconds to wait.
     pub fn address(&self, address: IpAddr) -> Result<(), Refusal> {
         let address = address.to_canonical();
-        let Some(buckets) = self.addresses.as_ref().filter(|_| !address.is_loopback()) else {
+        let known = |counted: &&Counted| counted.addresses_known.load(Ordering::SeqCst);
+        let Some(counted) = self.0.as_ref().filter(known).filter(|_| !address.is_loopback()) else {
             return Ok(());
         };
         let network = match address {
@@ -99,7 +111,7 @@ impl Limits {
             // One subscriber has all of a /64.
             IpAddr::V6(address) => address.to_bits() >> 64 << 64,
         };
-        buckets.take((address.is_ipv4(), network)).map_err(|seconds| {
+        counted.addresses.take((address.is_ipv4(), network)).map_err(|seconds| {
             Refusal::too_many(seconds, "too many requests from this network address")
         })
     }
@@ -109,8 +121,8 @@ impl Limits {
     /// # Errors
     /// 429 with the seconds to wait.
     pub fn identity(&self, issuer: &str, token_subject: &str) -> Result<(), Refusal> {
-        let Some(buckets) = &self.identities else { return Ok(()) };
-        buckets.take((issuer, token_subject)).map_err(|seconds| {
+        let Some(counted) = &self.0 else { return Ok(()) };
+        counted.identities.take((issuer, token_subject)).map_err(|seconds| {
             Refusal::too_many(seconds, "too many certificates for this identity")
         })
     }
@@ -143,34 +155,41 @@ pub async fn by_address(
 /// generic cell rate algorithm, ITU-T I.371): one number, and no timer.
 struct Buckets {
     /// Microseconds that one take costs.
-    interval: u64,
+    interval: AtomicU64,
     /// How far ahead of now a cell may be.
-    tolerance: u64,
+    tolerance: AtomicU64,
     cells: Mutex<Vec<u64>>,
     secret: RandomState,
     clock: Elapsed,
 }
 
 impl Buckets {
-    fn new(per_minute: NonZeroU32, burst: NonZeroU32, clock: Elapsed) -> Self {
-        let interval = (MINUTE / u64::from(per_minute.get())).max(1);
+    fn new(clock: Elapsed) -> Self {
         Self {
-            interval,
-            tolerance: interval.saturating_mul(u64::from(burst.get())),
+            interval: AtomicU64::new(MINUTE),
+            tolerance: AtomicU64::new(MINUTE),
             cells: Mutex::new(vec![0; ROWS * COLUMNS]),
             secret: RandomState::new(),
             clock,
         }
     }
 
+    fn follow(&self, per_minute: NonZeroU32, burst: NonZeroU32) {
+        let interval = (MINUTE / u64::from(per_minute.get())).max(1);
+        self.interval.store(interval, Ordering::SeqCst);
+        self.tolerance.store(interval.saturating_mul(u64::from(burst.get())), Ordering::SeqCst);
+    }
+
     /// Takes one, or says how many seconds to wait for it.
     fn take(&self, key: impl Hash) -> Result<(), u64> {
         let now = (self.clock)();
+        let interval = self.interval.load(Ordering::SeqCst);
+        let tolerance = self.tolerance.load(Ordering::SeqCst);
         let places = self.places(key);
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         let least = places.iter().filter_map(|&place| cells.get(place)).min();
-        let filled = least.copied().unwrap_or(0).max(now).saturating_add(self.interval);
-        let over = filled.saturating_sub(now).saturating_sub(self.tolerance);
+        let filled = least.copied().unwrap_or(0).max(now).saturating_add(interval);
+        let over = filled.saturating_sub(now).saturating_sub(tolerance);
         if over > 0 {
             return Err(over.div_ceil(SECOND));
         }
@@ -217,8 +236,6 @@ const REQUESTS_BURST: NonZeroU32 = at_least_one(3_600);
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     use super::*;
 
     struct Moved {
@@ -336,6 +353,20 @@ mod tests {
         }
         let refused = (0..1_000).filter(|n| moved.certificates(&format!("calm {n}"), 1) == 0);
         assert!(refused.count() <= 3);
+    }
+
+    #[test]
+    fn a_reload_is_no_pardon() {
+        let moved = Moved::new();
+        assert_eq!(moved.certificates("alice", 10), 3);
+        let config = |text: &str| toml::from_str::<LimitsConfig>(text).unwrap();
+        let same = config("certificates_per_minute = 60\ncertificates_burst = 3");
+        moved.limits.follow(&same, true);
+        assert_eq!(moved.certificates("alice", 10), 0);
+        // Two more at once than before.
+        moved.limits.follow(&config("certificates_per_minute = 60\ncertificates_burst = 5"), false);
+        assert_eq!(moved.certificates("alice", 10), 2);
+        assert_eq!(moved.requests("192.0.2.1", 100), 100, "nobody's address is known any more");
     }
 
     #[test]

@@ -59,6 +59,19 @@ fn read(vocabulary: Vocabulary, rules: &str) -> Result<AllowRules, RuleFault> {
     written.allow.read(vocabulary, "[[issuer]] x".to_owned(), Breadth::Own)
 }
 
+/// Keys that hold for [`GITHUB`], each with the claim that it reads.
+const GITHUB_KEYS: [(&str, &str); 9] = [
+    ("organization = 'octo-org'", "repository_owner"),
+    ("organization_id = 65", "repository_owner_id"),
+    ("repository = 'octo-org/*'", "repository"),
+    ("repository_id = [74, 75]", "repository_id"),
+    ("workflow = 'octo-org/*/.github/workflows/*@refs/**'", "job_workflow_ref"),
+    ("ref = 'refs/heads/main'", "ref"),
+    ("environment = 'prod'", "environment"),
+    ("event = 'workflow_dispatch'", "event_name"),
+    ("claims = { run_attempt = 2 }", "run_attempt"),
+];
+
 /// The claims with some of them replaced; what is replaced by "<absent>" is taken out.
 fn claims(vocabulary: Vocabulary, changes: &str) -> Map<String, Value> {
     let base = match vocabulary {
@@ -619,6 +632,20 @@ proptest! {
         let judged = rules.judge("https://x", &Claims::new(claims));
         if let Err(refusal) = judged {
             prop_assert!(refusal.to_string().chars().all(|c| !c.is_control()));
+        }
+    }
+
+    /// Any rule of keys that hold admits, and without any one of their claims does not.
+    #[test]
+    fn no_rule_admits_without_a_claim_it_names(
+        which in prop::sample::subsequence(GITHUB_KEYS.to_vec(), 1..=GITHUB_KEYS.len()),
+    ) {
+        let written: Vec<&str> = which.iter().map(|(rule, _)| *rule).collect();
+        let rules = read(GitHub, &format!("{{ {} }}", written.join(", "))).unwrap();
+        prop_assert_eq!(verdict(&rules, claims(GitHub, "")), Ok(Some(1)));
+        for (_, claim) in which {
+            let absent = format!("\"{claim}\": \"<absent>\"");
+            prop_assert!(verdict(&rules, claims(GitHub, &absent)).is_err());
         }
     }
 
