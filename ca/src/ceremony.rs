@@ -262,12 +262,17 @@ fn annotated_config(plan: &Plan) -> String {
 name = {name}
 {development}
 [listen]
-# The one listener for every face. Beyond loopback it needs something in front that speaks TLS,
-# and then behind_proxy = true.
+# The one listener for every face. Beyond loopback it needs a certificate ([listen.tls]), or
+# something in front that speaks TLS, and then behind_proxy = true.
 address = "{address}"
-# Prometheus metrics (`ca serve`).
+# Prometheus metrics (`ca serve`), plain.
 metrics = "127.0.0.1:2112"
 # behind_proxy = true
+# trusted_proxies = ["127.0.0.1/32"]        # whose X-Forwarded-For is believed
+#
+# [listen.tls]                              # read again when the files change
+# certificate = "tls/cert.pem"              # the certificate, then its intermediates
+# key = "tls/key.pem"                       # mode 0600
 
 # The addresses that clients use. They are written into the trust root, so change them before the
 # first signature: log and ct are the names under which the two logs sign.
@@ -358,6 +363,21 @@ mod tests {
         let limits: LimitsConfig = toml::from_str(&limits.join("\n")).unwrap();
         assert_eq!(limits, LimitsConfig::default());
         assert_eq!(config.name, "An \"Example\"");
+    }
+
+    #[test]
+    fn the_annotated_listener_is_right() {
+        let text = annotated_config(&plan());
+        let (listen, _) = text.split_once("\n# The addresses that clients").unwrap();
+        let (start, commented) = listen.split_once("# behind_proxy").unwrap();
+        let lines = commented.lines().map(|line| line.trim_start_matches("# "));
+        let lines = lines.collect::<Vec<_>>().join("\n");
+        let rest = text.split_once("[urls]").unwrap().1;
+        let whole = format!("{start}behind_proxy{lines}\n[urls]{rest}");
+        let config =
+            config::Config::parse(Path::new("ca.toml"), &whole.replace("\n#\n", "\n")).unwrap();
+        assert!(config.listen.behind_proxy && config.listen.tls.is_some());
+        assert_eq!(config.listen.trusted_proxies.len(), 1);
     }
 
     #[test]

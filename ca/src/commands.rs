@@ -134,6 +134,13 @@ fn reopen(dir: &Path, listen: Option<SocketAddr>) -> Result<std::net::TcpListene
         )
         .into());
     }
+    if config.listen.tls.is_some() {
+        return Err(format!(
+            "{dir}/ca.toml: [listen.tls]: `ca dev` speaks plain HTTP; take the section out, or \
+             make an instance with `ca init`"
+        )
+        .into());
+    }
     match listen {
         Some(other) if other != kept => Err(format!(
             "--listen {other}: the instance in {dir} has the address {kept} in its trust root; \

@@ -12,6 +12,8 @@ use serde::Deserialize;
 use crate::identity::config::{ConfigFault, is_loopback};
 use crate::identity::{CiProvider, IssuerConfig, IssuerTable};
 use crate::limits::LimitsConfig;
+use crate::proxy::Network;
+use crate::tls::TlsFiles;
 
 /// The whole of `ca.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -52,6 +54,11 @@ pub struct Listen {
     /// Something in front of this server speaks TLS, so it may listen beyond loopback.
     #[serde(default)]
     pub behind_proxy: bool,
+    /// Whose `X-Forwarded-For` is believed; nobody's unless said otherwise.
+    #[serde(default)]
+    pub trusted_proxies: Vec<Network>,
+    /// The certificate of this listener, when it speaks TLS by itself.
+    pub tls: Option<TlsFiles>,
 }
 
 /// The address of each face, as clients write it.
@@ -107,8 +114,8 @@ pub enum ConfigError {
     },
     /// A plain listener beyond loopback.
     #[error(
-        "listen.address = \"{address}\" is not a loopback address: this server speaks no TLS by \
-         itself; put a TLS proxy in front of it and set listen.behind_proxy = true"
+        "listen.address = \"{address}\" is not a loopback address: give it a certificate in \
+         [listen.tls], or put a TLS proxy in front of it and set listen.behind_proxy = true"
     )]
     OpenListener {
         /// The address.
@@ -172,7 +179,8 @@ impl Config {
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(printable) {
             return Err(ConfigError::Name);
         }
-        if !self.listen.address.ip().is_loopback() && !self.listen.behind_proxy {
+        let kept_in = self.listen.behind_proxy || self.listen.tls.is_some();
+        if !self.listen.address.ip().is_loopback() && !kept_in {
             return Err(ConfigError::OpenListener { address: self.listen.address });
         }
         let faces = self.urls.check()?;
@@ -351,5 +359,33 @@ mod tests {
         assert!(matches!(parse(&open), Err(ConfigError::OpenListener { .. })));
         let behind = open.replace("[urls]", "behind_proxy = true\n[urls]");
         assert!(parse(&behind).is_ok());
+    }
+
+    #[test]
+    fn an_open_listener_may_have_tls() {
+        let open = GOOD.replace("127.0.0.1:8700", "0.0.0.0:8700");
+        let tls = "[listen.tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n[urls]";
+        let config = parse(&open.replace("[urls]", tls)).unwrap();
+        assert_eq!(config.listen.tls.unwrap().key, Path::new("key.pem"));
+        let half = "[listen.tls]\ncertificate = \"cert.pem\"\n[urls]";
+        assert!(matches!(parse(&open.replace("[urls]", half)), Err(ConfigError::Shape { .. })));
+        let unknown = tls.replace("key =", "ciphers = \"all\"\nkey =");
+        assert!(
+            parse(&open.replace("[urls]", &unknown)).unwrap_err().to_string().contains("ciphers")
+        );
+    }
+
+    #[test]
+    fn trusted_proxies_are_ranges() {
+        let with = |list: &str| {
+            parse(&GOOD.replace("[urls]", &format!("trusted_proxies = {list}\n[urls]")))
+        };
+        assert_eq!(
+            with("[\"127.0.0.1/32\", \"10.0.0.0/8\"]").unwrap().listen.trusted_proxies.len(),
+            2
+        );
+        for bad in ["[\"10.0.0.1/8\"]", "[\"0.0.0.0/0\"]", "[\"proxy.example.com\"]"] {
+            assert!(matches!(with(bad), Err(ConfigError::Shape { .. })), "{bad}");
+        }
     }
 }

@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::oidc_dev::DevIssuer;
 use crate::proof::KeyRule;
 use crate::timestamp::{self, TimestampAuthority};
+use crate::tls::Tls;
 use crate::trust::TrustFiles;
 use crate::{ct, logs, rekor};
 
@@ -44,7 +45,7 @@ pub struct Faces {
 }
 
 /// Joins the faces of `instance` over the open logs. `development` is the identity provider
-/// of `ca dev`.
+/// of `ca dev`; `tls` is what the listener shows, for readiness.
 ///
 /// # Errors
 /// When a part refuses its configuration.
@@ -53,6 +54,7 @@ pub fn join(
     engine: &Engine,
     clock: &Clock,
     development: Option<&DevIssuer>,
+    tls: Option<Arc<Tls>>,
 ) -> Result<Faces, Failure> {
     let metrics = Metrics::new()?;
     let identities = identities(instance, clock, development)?;
@@ -87,6 +89,7 @@ pub fn join(
         engine: engine.clone(),
         clock: clock.clone(),
         metrics: metrics.clone(),
+        tls,
     });
     let metrics_router = metrics_routes(&health);
 

@@ -19,6 +19,7 @@ use crate::fulcio::Fulcio;
 use crate::metrics::Metrics;
 use crate::profile::LIFE_SECONDS;
 use crate::timestamp::TimestampAuthority;
+use crate::tls::Tls;
 
 /// What readiness looks at.
 pub struct Health {
@@ -32,6 +33,8 @@ pub struct Health {
     pub clock: Clock,
     /// Where the verdict and the logs' figures are counted.
     pub metrics: Metrics,
+    /// What the listener shows, when it speaks TLS.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// `/healthz` and `/readyz`.
@@ -45,8 +48,11 @@ async fn alive() -> Response {
 
 async fn ready(State(health): State<Arc<Health>>) -> Response {
     let problems = health.problems();
-    if problems.is_empty() {
+    let warnings = health.warnings();
+    if problems.is_empty() && warnings.is_empty() {
         answer::json(StatusCode::OK, &json!({ "status": "READY" }))
+    } else if problems.is_empty() {
+        answer::json(StatusCode::OK, &json!({ "status": "READY", "warnings": warnings }))
     } else {
         let body = json!({ "status": "NOT_READY", "problems": problems });
         answer::json(StatusCode::SERVICE_UNAVAILABLE, &body)
@@ -69,6 +75,11 @@ impl Health {
         if let Some(problem) = self.timestamps.problem(now) {
             problems.push(format!("tsa: {problem}"));
         }
+        if let Some(left) = self.tls_seconds_left()
+            && left < 0
+        {
+            problems.push(format!("tls: the listener's certificate ended {} s ago", -left));
+        }
         self.add_log_problems(&mut problems);
         for status in self.fulcio.identities.status() {
             if let (Some(fault), 0) = (status.fault, status.usable_keys) {
@@ -77,6 +88,24 @@ impl Health {
         }
         self.metrics.ready.set(i64::from(problems.is_empty()));
         problems
+    }
+
+    /// What will keep the server from its work unless somebody acts, a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(left) = self.tls_seconds_left()
+            && (0..TLS_WARNING_SECONDS).contains(&left)
+        {
+            let days = left / DAY;
+            warnings.push(format!("tls: the listener's certificate has {days} days left"));
+        }
+        warnings
+    }
+
+    fn tls_seconds_left(&self) -> Option<i64> {
+        let ends = self.tls.as_ref()?.not_after();
+        self.metrics.tls_ends.set(ends);
+        Some(ends.saturating_sub(self.clock.now()))
     }
 
     fn add_log_problems(&self, problems: &mut Vec<String>) {
@@ -104,6 +133,11 @@ impl Health {
         }
     }
 }
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// A certificate of ninety days is renewed a month before its end; half of that is late.
+const TLS_WARNING_SECONDS: i64 = 14 * DAY;
 
 /// An idle log signs its head anew every ten minutes; twice that is too long.
 const MAX_HEAD_AGE_MS: u64 = 20 * 60 * 1000;

@@ -38,6 +38,10 @@ pub struct Metrics {
     store: IntCounterVec,
     /// `paraph_open_connections`.
     pub connections: IntGauge,
+    /// `paraph_tls_certificate_end_seconds`: when the listener's certificate ends, in Unix seconds.
+    pub tls_ends: IntGauge,
+    /// `paraph_reloads_total` by what (`tls`, `configuration`) and outcome (`taken`, `refused`).
+    pub reloads: IntCounterVec,
     /// `paraph_ready`: 1 when `/readyz` answers 200.
     pub ready: IntGauge,
 }
@@ -111,6 +115,21 @@ impl Metrics {
             connections: add(
                 &registry,
                 IntGauge::new("paraph_open_connections", "Open connections.")?,
+            )?,
+            tls_ends: add(
+                &registry,
+                IntGauge::new(
+                    "paraph_tls_certificate_end_seconds",
+                    "When the listener's certificate ends, in Unix seconds; 0 without one.",
+                )?,
+            )?,
+            reloads: add(
+                &registry,
+                counters(
+                    "paraph_reloads_total",
+                    "Changed files, by what they are and what came of them.",
+                    &["what", "outcome"],
+                )?,
             )?,
             ready: add(&registry, IntGauge::new("paraph_ready", "1 when ready.")?)?,
             registry,

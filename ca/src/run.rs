@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -11,8 +12,11 @@ use crate::faces::{self, Faces};
 use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::logs;
+use crate::metrics::Metrics;
 use crate::oidc_dev::DevIssuer;
-use crate::serve;
+use crate::proxy::TrustedProxies;
+use crate::serve::{self, Front};
+use crate::tls::{self, Look, Tls};
 
 /// How the server runs.
 pub enum Mode {
@@ -44,14 +48,25 @@ async fn run(instance: Instance, mode: Mode) -> Result<(), Failure> {
     };
     let metrics_listener =
         if development { None } else { Some(bind(instance.config.listen.metrics)?) };
+    let listen = &instance.config.listen;
+    let tls = listen.tls.as_ref().map(|files| Tls::open(&instance.dir, files)).transpose()?;
+    let tls = tls.map(Arc::new);
     let engine = logs::open(&instance, &clock)?;
     let Faces { router, metrics, metrics_router } =
-        faces::join(&instance, &engine, &clock, issuer.as_ref())?;
+        faces::join(&instance, &engine, &clock, issuer.as_ref(), tls.clone())?;
+    if let Some(tls) = &tls {
+        tokio::spawn(watch_tls(Arc::clone(tls), clock.clone(), metrics.clone()));
+    }
+    let front = Front {
+        router,
+        tls: tls.as_deref().map(Tls::acceptor),
+        proxies: TrustedProxies::new(&listen.trusted_proxies),
+    };
 
     let (stop, stopping) = watch::channel(false);
     let mut serving = vec![tokio::spawn(serve::serve(
         listeners.into_iter().map(tokio::net::TcpListener::from_std).collect::<Result<_, _>>()?,
-        router,
+        front,
         metrics.clone(),
         stopping.clone(),
     ))];
@@ -59,7 +74,7 @@ async fn run(instance: Instance, mode: Mode) -> Result<(), Failure> {
         let listener = vec![tokio::net::TcpListener::from_std(listener)?];
         serving.push(tokio::spawn(serve::serve(
             listener,
-            metrics_router,
+            Front::plain(metrics_router),
             metrics,
             stopping.clone(),
         )));
@@ -82,6 +97,27 @@ async fn run(instance: Instance, mode: Mode) -> Result<(), Failure> {
     tokio::task::spawn_blocking(move || engine.shutdown()).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Looks at the certificate's files until the server ends.
+async fn watch_tls(tls: Arc<Tls>, clock: Clock, metrics: Metrics) {
+    let mut looks = tokio::time::interval(tls::LOOK);
+    loop {
+        looks.tick().await;
+        let (at, now) = (Arc::clone(&tls), clock.now());
+        let outcome = match tokio::task::spawn_blocking(move || at.look(now)).await {
+            Ok(Look::Same) | Err(_) => continue,
+            Ok(Look::Taken) => {
+                tracing::info!(ends = tls.not_after(), "a new TLS certificate is shown");
+                "taken"
+            }
+            Ok(Look::Refused(error)) => {
+                tracing::error!(%error, "the TLS certificate was not exchanged; the old one stays");
+                "refused"
+            }
+        };
+        metrics.reloads.with_label_values(&["tls", outcome]).inc();
+    }
 }
 
 /// Listens on an address.

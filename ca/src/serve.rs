@@ -1,4 +1,4 @@
-//! The accept loop: time-outs, the connection cap and the graceful stop.
+//! The accept loop: time-outs, the connection cap, TLS and the graceful stop.
 //!
 //! axum's own `serve` has neither time-outs nor a cap, and a server without them is held open by
 //! a client that sends one byte in ten seconds.
@@ -15,23 +15,43 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::io::AsyncWriteExt as _;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::metrics::Metrics;
+use crate::proxy::TrustedProxies;
 
 /// Where a connection comes from, as an extension of each of its requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// Serves `router` on every listener until `stop` turns true, then lets the requests that are
+/// What stands behind a listener.
+#[derive(Clone)]
+pub struct Front {
+    /// Answers the requests.
+    pub router: Router,
+    /// TLS, where the listener speaks it.
+    pub tls: Option<TlsAcceptor>,
+    /// Whose word is taken for where a request comes from.
+    pub proxies: TrustedProxies,
+}
+
+impl Front {
+    /// Plain HTTP from clients that are believed to be where they are.
+    pub fn plain(router: Router) -> Self {
+        Self { router, tls: None, proxies: TrustedProxies::default() }
+    }
+}
+
+/// Serves `front` on every listener until `stop` turns true, then lets the requests that are
 /// under way finish for at most [`DRAIN`].
 pub async fn serve(
     listeners: Vec<TcpListener>,
-    router: Router,
+    front: Front,
     metrics: Metrics,
     stop: watch::Receiver<bool>,
 ) {
@@ -42,7 +62,7 @@ pub async fn serve(
         .map(|listener| {
             tokio::spawn(accept(
                 listener,
-                router.clone(),
+                front.clone(),
                 metrics.clone(),
                 Arc::clone(&slots),
                 Arc::clone(&graceful),
@@ -62,7 +82,7 @@ pub async fn serve(
 
 async fn accept(
     listener: TcpListener,
-    router: Router,
+    front: Front,
     metrics: Metrics,
     slots: Arc<Semaphore>,
     graceful: Arc<GracefulShutdown>,
@@ -86,27 +106,69 @@ async fn accept(
         let _unsupported = stream.set_nodelay(true);
         match Arc::clone(&slots).try_acquire_owned() {
             Ok(slot) => {
-                connection(stream, peer, router.clone(), metrics.clone(), slot, &graceful);
+                let metrics = metrics.clone();
+                tokio::spawn(connection(
+                    stream,
+                    peer,
+                    front.clone(),
+                    metrics,
+                    slot,
+                    graceful.watcher(),
+                ));
             }
             Err(_full) => {
                 metrics.refusals.with_label_values(&["listener", "connections"]).inc();
-                tokio::spawn(turn_away(stream));
+                // Inside TLS a plain answer would be noise, and a handshake is what there is no
+                // room for.
+                if front.tls.is_none() {
+                    tokio::spawn(turn_away(stream));
+                }
             }
         }
     }
 }
 
-fn connection(
+/// One connection, from its handshake on. Its slot is taken before the first byte: a client that
+/// shakes hands for ever has one connection like any other, and not for long.
+async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    front: Front,
     metrics: Metrics,
     slot: OwnedSemaphorePermit,
-    graceful: &GracefulShutdown,
+    watcher: Watcher,
 ) {
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    metrics.connections.inc();
+    match &front.tls {
+        None => requests(stream, peer, &front, watcher).await,
+        Some(tls) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+            Ok(Ok(stream)) => requests(stream, peer, &front, watcher).await,
+            // Scanners, old clients and plain HTTP: each client's own affair, but counted, so that
+            // a certificate that all of them refuse is seen.
+            Ok(Err(error)) => {
+                metrics.refusals.with_label_values(&["listener", "handshake"]).inc();
+                tracing::debug!(%peer, %error, "no TLS connection came about");
+            }
+            Err(_elapsed) => {
+                metrics.refusals.with_label_values(&["listener", "handshake-time"]).inc();
+            }
+        },
+    }
+    metrics.connections.dec();
+    drop(slot);
+}
+
+async fn requests(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    front: &Front,
+    watcher: Watcher,
+) {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let client = front.proxies.client(peer.ip(), request.headers());
         request.extensions_mut().insert(Peer(peer));
-        let router = router.clone();
+        request.extensions_mut().insert(client);
+        let router = front.router.clone();
         async move { router.oneshot(request.map(Body::new)).await.or_else(never) }
     });
     let connection = http1::Builder::new()
@@ -114,14 +176,8 @@ fn connection(
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    let connection = graceful.watch(connection);
-    metrics.connections.inc();
-    tokio::spawn(async move {
-        // A client that hangs up or sends no HTTP is its own affair: nothing to report.
-        let _client_fault = connection.await;
-        metrics.connections.dec();
-        drop(slot);
-    });
+    // A client that hangs up or sends no HTTP is its own affair: nothing to report.
+    let _client_fault = watcher.watch(connection).await;
 }
 
 /// Answers 503 on a connection for which there is no slot: told to come back is better than
@@ -144,6 +200,9 @@ pub const MAX_CONNECTIONS: usize = 4096;
 /// How long a client may take for a request's head, the first byte included; an idle connection
 /// is closed after the same time.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a client may take for its TLS handshake.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long requests under way may take once the server is told to stop.
 pub const DRAIN: Duration = Duration::from_secs(7);

@@ -88,7 +88,7 @@ impl Desk {
     }
 
     pub fn faces(&self) -> faces::Faces {
-        faces::join(&self.instance, &self.engine, &self.clock, Some(&self.issuer)).unwrap()
+        faces::join(&self.instance, &self.engine, &self.clock, Some(&self.issuer), None).unwrap()
     }
 }
 

@@ -23,6 +23,7 @@ pub mod openssl;
 pub mod process;
 pub mod provider;
 pub mod rekor;
+pub mod tls;
 pub mod token;
 
 use base64::Engine as _;
