@@ -56,6 +56,7 @@ fn ct_tree(instance: &Instance) -> Result<TreeConfig, Failure> {
         tree: Tree::Ct,
         signer: Arc::new(TreeHeadSigner::new(origin, log_key(&instance.ct_key))?),
         verifier: Arc::new(TreeHeadVerifier::new(origin, instance.ct_key.public_key().clone())?),
+        previous: None,
         birth: birth::ct(ours),
     })
 }
@@ -67,6 +68,7 @@ fn artifact_tree(instance: &Instance) -> Result<TreeConfig, Failure> {
         tree: Tree::Rekor2,
         signer: Arc::new(CheckpointSigner::new(origin, log_key(&instance.log_key))?),
         verifier: Arc::new(CheckpointVerifier::new(origin, key.clone())?),
+        previous: None,
         birth: birth::rekor2(&key, sign_once),
     })
 }

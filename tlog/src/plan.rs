@@ -242,6 +242,19 @@ impl Plan {
         plan.parts.insert(birth.tree(), part);
         Ok(plan.take_commit(&[]))
     }
+
+    /// The transaction that puts a head of this signer over a tree as it is.
+    pub(crate) fn of_succession(
+        tree: Tree,
+        view: &View,
+        now: u64,
+        signer: &dyn HeadSigner,
+    ) -> Result<Commit, SubmitError> {
+        let mut plan = Self::default();
+        plan.touch(tree, view, now);
+        plan.sign(tree, signer)?;
+        Ok(plan.take_commit(&[]))
+    }
 }
 
 impl Part {

@@ -7,6 +7,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use merkle::note::NoteVerifier;
+
 use crate::birth::BirthError;
 use crate::edge::{AllNodes, Edge};
 use crate::engine::{Clock, OpenError, Settings, Shared, SubmitError, TreeConfig, View, lock};
@@ -206,6 +208,7 @@ impl Sequencer {
         let high_water = settings.high_water.as_deref().map(HighWater::read).transpose()?;
         let mut views = BTreeMap::new();
         for config in &trees {
+            succeed(&*store, config, clock(), high_water.as_ref())?;
             let mut view = load(&*store, config)?;
             check_mark(&*store, config.tree, view.as_ref(), high_water.as_ref())?;
             if view.is_none() {
@@ -342,9 +345,16 @@ impl Sequencer {
 /// Loads one tree: its head, which must be signed by our key, and its edge, which must give the
 /// root of that head. `None` when it was never born.
 fn load(store: &dyn Store, config: &TreeConfig) -> Result<Option<View>, OpenError> {
-    let tree = config.tree;
+    load_as_of(store, config.tree, &*config.verifier)
+}
+
+fn load_as_of(
+    store: &dyn Store,
+    tree: Tree,
+    verifier: &dyn NoteVerifier,
+) -> Result<Option<View>, OpenError> {
     let Some(signed) = store.load(tree)? else { return Ok(None) };
-    check_head(&signed, &*config.verifier)
+    check_head(&signed, verifier)
         .map_err(|reason| OpenError::HeadNotOurs { tree, reason })?;
     let size = signed.head.size;
     let edge = Edge::load(store, tree, size).map_err(|error| OpenError::Nodes { tree, error })?;
@@ -353,6 +363,31 @@ fn load(store: &dyn Store, config: &TreeConfig) -> Result<Option<View>, OpenErro
         return Err(OpenError::RootMismatch { tree, size });
     }
     Ok(Some(View { head: Arc::new(signed), edge }))
+}
+
+/// After a rotation the stored head is the last one of the key before: the same tree gets a head
+/// of our key, by the same compare-and-swap as any other, before a reader or caller can see it.
+/// From then on the old key opens nothing here: its server finds a head that is not its own, and
+/// stops. A crash before the commit leaves the old head, and the next start does this again.
+fn succeed(
+    store: &dyn Store,
+    config: &TreeConfig,
+    now: u64,
+    high_water: Option<&HighWater>,
+) -> Result<(), OpenError> {
+    let Some(previous) = &config.previous else { return Ok(()) };
+    let Err(OpenError::HeadNotOurs { .. }) = load(store, config) else { return Ok(()) };
+    let Ok(Some(view)) = load_as_of(store, config.tree, &**previous) else { return Ok(()) };
+    // An old head is a true one of the old key too: the mark tells a store that went back.
+    check_mark(store, config.tree, Some(&view), high_water)?;
+    let commit = Plan::of_succession(config.tree, &view, now, &*config.signer)
+        .map_err(OpenError::Create)?;
+    match store.commit(&commit) {
+        Ok(()) | Err(CommitError::HeadMoved { .. }) => Ok(()),
+        // Whether it is there or not, `load` finds what is.
+        Err(CommitError::Unknown(_)) => Ok(()),
+        Err(CommitError::NotPersisted(error)) => Err(OpenError::Store(error)),
+    }
 }
 
 /// The commit that creates a tree: its first entry and its first head.

@@ -21,6 +21,9 @@ pub struct TreeConfig {
     pub signer: Arc<dyn HeadSigner>,
     /// Checks them: a stored head that this refuses is not ours, and the tree is not opened.
     pub verifier: Arc<dyn NoteVerifier + Send + Sync>,
+    /// Checks the heads of the key that signed before this one, after a rotation. At open the
+    /// stored head may still be that key's last; it is then signed anew before anything is shown.
+    pub previous: Option<Arc<dyn NoteVerifier + Send + Sync>>,
     /// Makes the entry that a new tree is born with ([`crate::birth`]).
     pub birth: Birth,
 }

@@ -11,5 +11,6 @@ mod keys;
 mod read;
 mod rekor2;
 mod replicas;
+mod rotation;
 mod signer;
 mod support;

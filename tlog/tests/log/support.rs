@@ -127,6 +127,7 @@ impl World {
             verifier: Arc::new(
                 CheckpointVerifier::new(REKOR_ORIGIN, self.rekor_key.public().clone()).unwrap(),
             ),
+            previous: None,
             birth: birth::rekor2(self.rekor_key.public(), |message| {
                 let one_use = TestKey::generate();
                 Ok((one_use.public().spki_der().to_vec(), one_use.sign_message(message)))
@@ -142,6 +143,7 @@ impl World {
             verifier: Arc::new(
                 TreeHeadVerifier::new(CT_ORIGIN, self.ct_key.public().clone()).unwrap(),
             ),
+            previous: None,
             birth: birth::ct(self.ca.authorities()),
         }
     }
