@@ -4,6 +4,7 @@
 #
 #   find_programs NAME...    sets $programs, the folder that holds our binaries
 #   start_instance DIR LOG   sets $instance_pid and $origin (http://localhost:PORT)
+#   restart_instance DIR LOG the same on a folder that start_instance made
 #   stop_instance            ends the instance that this script started, no other
 
 # The folder of the binaries: PARAPH_BIN, else the release build of this tree.
@@ -24,10 +25,16 @@ find_programs() {
 # DIR must not exist yet. Standard output and error of the instance go to LOG.out and LOG.
 # Port 0: the system picks a free one, and the instance keeps it.
 start_instance() {
+    restart_instance "$1" "$2" --listen 127.0.0.1:0
+}
+
+# What it said before is kept in LOG.
+restart_instance() {
     local folder=$1 log=$2
+    shift 2
     # There for the first look, which may come before the instance's own start.
     : >"$log.out"
-    "$programs/ca" dev "$folder" --listen 127.0.0.1:0 >"$log.out" 2>"$log" </dev/null &
+    "$programs/ca" dev "$folder" "$@" >"$log.out" 2>>"$log" </dev/null &
     instance_pid=$!
     if ! wait_until_ready "$log.out"; then
         stop_instance

@@ -150,10 +150,16 @@ impl Config {
     /// # Errors
     /// When the file is missing, has an unknown or missing key, or fails [`Config::check`].
     pub fn read(dir: &Path) -> Result<Self, ConfigError> {
+        Self::parse(&dir.join(FILE_NAME), &Self::text(dir)?)
+    }
+
+    /// The text of `DIR/ca.toml`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn text(dir: &Path) -> Result<String, ConfigError> {
         let path = dir.join(FILE_NAME);
-        let text = fs::read_to_string(&path)
-            .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-        Self::parse(&path, &text)
+        fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable { path, source })
     }
 
     /// Parses and checks the text of a `ca.toml`; `path` is for the messages.

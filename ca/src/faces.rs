@@ -1,8 +1,8 @@
 //! Joins the faces of the instance on one router: certificate authority, logs, timestamps, trust
 //! files, health, and in development the identity provider and the metrics.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::Router;
@@ -19,16 +19,18 @@ use tracing::Instrument as _;
 use crate::answer::{self, Reason, Refusal};
 use crate::audit::Strangers;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::fulcio::{self, ChainText, Fulcio};
 use crate::health::{self, Health};
-use crate::identity::Identities;
+use crate::identity::{Identities, IssuerConfig};
 use crate::instance::Instance;
 use crate::issue::Authority;
 use crate::limits::{self, Limits};
 use crate::metrics::Metrics;
 use crate::oidc_dev::DevIssuer;
 use crate::proof::KeyRule;
+use crate::reload::{Current, Part, Step};
 use crate::timestamp::{self, TimestampAuthority};
 use crate::tls::Tls;
 use crate::trust::TrustFiles;
@@ -42,6 +44,8 @@ pub struct Faces {
     pub metrics: Metrics,
     /// `/metrics` alone, for its own listener.
     pub metrics_router: Router,
+    /// What follows a changed ca.toml.
+    pub parts: Vec<Box<dyn Part>>,
 }
 
 /// Joins the faces of `instance` over the open logs. `development` is the identity provider
@@ -57,7 +61,7 @@ pub fn join(
     tls: Option<Arc<Tls>>,
 ) -> Result<Faces, Failure> {
     let metrics = Metrics::new()?;
-    let identities = identities(instance, clock, development)?;
+    let identities = identities(instance.config.issuers.clone(), clock, development)?;
 
     let ct_log = logs::ct_log(instance, engine, clock)?;
     let authority = Authority::new(
@@ -66,15 +70,9 @@ pub fn join(
         ct_log.clone(),
         clock.clone(),
     )?;
-    let limits = Arc::new(match development {
-        Some(_) => Limits::none(),
-        None => {
-            let addresses_known = !instance.config.listen.behind_proxy;
-            Limits::new(&instance.config.limits, addresses_known, &Limits::clock())
-        }
-    });
+    let limits = Arc::new(Current::new(limits_of(&instance.config, development)));
     let fulcio = Arc::new(Fulcio {
-        identities,
+        identities: Current::new(identities),
         limits: Arc::clone(&limits),
         authority,
         allowed_keys: KeyRule::DEFAULTS.to_vec(),
@@ -92,6 +90,13 @@ pub fn join(
         tls,
     });
     let metrics_router = metrics_routes(&health);
+    let files =
+        Arc::new(Current::new(TrustFiles::of(instance, development.map(DevIssuer::issuer))));
+    let parts: Vec<Box<dyn Part>> = vec![
+        Box::new(follow_issuers(&fulcio, clock, development)),
+        Box::new(follow_limits(&limits, instance, development)),
+        Box::new(follow_files(&files, instance, development)),
+    ];
 
     let log_id = key_id_ecdsa(instance.log_key.public_key().spki_der());
     let mut router = Router::new()
@@ -99,7 +104,7 @@ pub fn join(
         .merge(rekor::routes(engine.clone(), log_id, clock.clone()))
         .merge(timestamp::routes(timestamps))
         .nest("/ct", ct::routes(ct_log))
-        .merge(trust_routes(&TrustFiles::of(instance, development.map(DevIssuer::issuer))))
+        .merge(trust_routes(&files))
         .merge(health::routes(health));
     if let Some(issuer) = development {
         router = router.nest("/oidc", issuer.router()).merge(metrics_router.clone());
@@ -110,15 +115,83 @@ pub fn join(
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(limits, limits::by_address))
         .layer(middleware::from_fn_with_state(watched, watch));
-    Ok(Faces { router: by_host(router, instance.faces.ct_host.clone()), metrics, metrics_router })
+    let router = by_host(router, instance.faces.ct_host.clone());
+    Ok(Faces { router, metrics, metrics_router, parts })
+}
+
+fn follow_issuers(
+    fulcio: &Arc<Fulcio>,
+    clock: &Clock,
+    development: Option<&DevIssuer>,
+) -> impl Part + use<> {
+    let (fulcio, clock, development) = (Arc::clone(fulcio), clock.clone(), development.cloned());
+    move |config: &Config| -> Result<Step, Failure> {
+        let mut new = identities(config.issuers.clone(), &clock, development.as_ref())?;
+        new.take_over_keys(&fulcio.identities.get());
+        let fulcio = Arc::clone(&fulcio);
+        Ok(Box::new(move || fulcio.identities.put(new)))
+    }
+}
+
+fn limits_of(config: &Config, development: Option<&DevIssuer>) -> Limits {
+    if development.is_some() {
+        return Limits::none();
+    }
+    // Behind a proxy whose word is not taken every client would be the proxy.
+    let listen = &config.listen;
+    let addresses_known = !listen.behind_proxy || !listen.trusted_proxies.is_empty();
+    Limits::new(&config.limits, addresses_known, &Limits::clock())
+}
+
+/// Who has spent theirs starts anew where the limits change, and nowhere else.
+fn follow_limits(
+    current: &Arc<Current<Limits>>,
+    instance: &Instance,
+    development: Option<&DevIssuer>,
+) -> impl Part + use<> {
+    let (current, development) = (Arc::clone(current), development.cloned());
+    let running = Arc::new(Mutex::new(instance.config.limits));
+    move |config: &Config| -> Result<Step, Failure> {
+        let (current, running, wanted) =
+            (Arc::clone(&current), Arc::clone(&running), config.limits);
+        if *running.lock().unwrap_or_else(PoisonError::into_inner) == wanted {
+            return Ok(Box::new(|| {}));
+        }
+        let new = limits_of(config, development.as_ref());
+        Ok(Box::new(move || {
+            *running.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
+            current.put(new);
+        }))
+    }
+}
+
+/// The signing configuration names an issuer, so that it follows them.
+fn follow_files(
+    files: &Arc<Current<TrustFiles>>,
+    instance: &Instance,
+    development: Option<&DevIssuer>,
+) -> impl Part + use<> {
+    let (files, instance) = (Arc::clone(files), instance.clone());
+    let development = development.map(|issuer| issuer.issuer().to_owned());
+    move |config: &Config| -> Result<Step, Failure> {
+        let instance = Instance { config: config.clone(), ..instance.clone() };
+        let new = TrustFiles::of(&instance, development.as_deref());
+        let (files, folder) = (Arc::clone(&files), instance.public());
+        Ok(Box::new(move || {
+            // What is served is right all the same, and a restart writes it again.
+            if let Err(error) = new.publish(&folder) {
+                tracing::error!(%error, "the trust files were not written after a reload");
+            }
+            files.put(new);
+        }))
+    }
 }
 
 fn identities(
-    instance: &Instance,
+    mut issuers: Vec<IssuerConfig>,
     clock: &Clock,
     development: Option<&DevIssuer>,
 ) -> Result<Identities, Failure> {
-    let mut issuers = instance.config.issuers.clone();
     issuers.extend(development.map(DevIssuer::trust));
     let identities = Identities::new(issuers, clock.as_seconds())?;
     if let Some(issuer) = development {
@@ -128,12 +201,13 @@ fn identities(
     Ok(identities)
 }
 
-fn trust_routes(files: &TrustFiles) -> Router {
-    files.named().into_iter().fold(Router::new(), |router, (name, text)| {
-        let text = text.to_owned();
-        let serve = move || {
-            let text = text.clone();
-            async move { answer::typed(StatusCode::OK, "application/json", text) }
+fn trust_routes(files: &Arc<Current<TrustFiles>>) -> Router {
+    let names = files.get().named().map(|(name, _)| name);
+    names.into_iter().enumerate().fold(Router::new(), |router, (place, name)| {
+        let files = Arc::clone(files);
+        let serve = move || async move {
+            let text = files.get().named()[place].1.to_owned();
+            answer::typed(StatusCode::OK, "application/json", text)
         };
         router.route(&format!("/{name}"), get(serve))
     })

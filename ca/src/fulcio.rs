@@ -27,17 +27,18 @@ use crate::issue::{Authority, IssueError, Issued, issue};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::proof::{self, KeyRule, ProvenKey};
+use crate::reload::Current;
 
 /// What the CA's addresses work with.
 pub struct Fulcio {
     /// Who may sign in.
-    pub identities: Identities,
+    pub identities: Current<Identities>,
     /// Issues and logs.
     pub authority: Authority,
     /// The key kinds and hashes that are certified.
     pub allowed_keys: Vec<KeyRule>,
     /// How many certificates one identity may have.
-    pub limits: Arc<Limits>,
+    pub limits: Arc<Current<Limits>>,
     /// The audit rows of requests without a good token.
     pub strangers: Strangers,
     /// The chain as it is answered.
@@ -96,7 +97,7 @@ async fn signing_cert_v1(State(fulcio): State<Arc<Fulcio>>, request: Request<Bod
 /// The one way to a certificate: token, then the allow rules, then key, then issue; each by value.
 /// What an identity may ask for is counted when all is right: a bad proof costs it nothing.
 async fn certify(fulcio: &Fulcio, token: Token, proof: Proof) -> Result<Issued, Refusal> {
-    let identity = match fulcio.identities.verify(&token).await {
+    let identity = match fulcio.identities.get().verify(&token).await {
         Ok(identity) => identity,
         Err(refusal) => {
             let answer = if refusal.is_our_side() {
@@ -130,7 +131,8 @@ async fn prove_and_issue(
     let identity = admit(identity)
         .map_err(|refusal| Refusal::bad_request(refusal.code(), refusal.to_string()))?;
     let key = proof.check(identity.identity(), &fulcio.allowed_keys)?;
-    fulcio.limits.identity(identity.identity().issuer(), identity.identity().token_subject())?;
+    let limits = fulcio.limits.get();
+    limits.identity(identity.identity().issuer(), identity.identity().token_subject())?;
     issue(&fulcio.authority, identity, key).await.map_err(IssueError::answer)
 }
 
@@ -142,7 +144,7 @@ async fn trust_bundle(State(fulcio): State<Arc<Fulcio>>) -> Response {
 }
 
 async fn configuration(State(fulcio): State<Arc<Fulcio>>) -> Response {
-    answer::json(StatusCode::OK, &fulcio.identities.configuration())
+    answer::json(StatusCode::OK, &fulcio.identities.get().configuration())
 }
 
 async fn root_cert(State(fulcio): State<Arc<Fulcio>>) -> Response {

@@ -81,7 +81,7 @@ impl Health {
             problems.push(format!("tls: the listener's certificate ended {} s ago", -left));
         }
         self.add_log_problems(&mut problems);
-        for status in self.fulcio.identities.status() {
+        for status in self.fulcio.identities.get().status() {
             if let (Some(fault), 0) = (status.fault, status.usable_keys) {
                 problems.push(format!("issuer {}: {fault}", status.url));
             }

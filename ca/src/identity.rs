@@ -93,6 +93,20 @@ impl Identities {
         if known { Ok(()) } else { Err(ConfigFault::PinnedUnknown { url: url.to_owned() }) }
     }
 
+    /// Goes on with the keys that `previous` holds of each issuer whose entry is the same but for its
+    /// allow rules, and with its pause before the next call to that issuer.
+    pub fn take_over_keys(&mut self, previous: &Self) {
+        for issuer in &mut self.issuers {
+            let wanted = &*issuer.config;
+            let same = previous.issuers.iter().find(|known| {
+                IssuerConfig { allow: wanted.allow.clone(), ..(*known.config).clone() } == *wanted
+            });
+            if let Some(known) = same {
+                issuer.keys = known.keys.clone();
+            }
+        }
+    }
+
     /// Reads the keys of every issuer whose keys are not held, one after the other. An issuer that
     /// fails is seen in [`Self::status`] and tried again by its first token.
     pub async fn warm(&self) {

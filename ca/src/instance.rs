@@ -13,13 +13,16 @@ use formats::certificate::{Certificate, CertificateError};
 use verify::crypto::{SignatureError, verify_certificate_signature};
 
 use crate::ceremony::certificate_path;
-use crate::config::{Config, ConfigError, Faces};
+use crate::config::{Config, ConfigError, FILE_NAME, Faces};
 use crate::keys::{FileKey, KeyFileError, Role, Signer};
 
 /// A checked instance.
+#[derive(Clone)]
 pub struct Instance {
     /// Its folder.
     pub dir: PathBuf,
+    /// The text of its `ca.toml`, as it was read.
+    pub config_text: String,
     /// Its configuration.
     pub config: Config,
     /// What its URLs mean.
@@ -103,7 +106,8 @@ impl Instance {
     /// # Errors
     /// One variant for each thing that does not fit.
     pub fn open(dir: &Path, now: i64) -> Result<Self, InstanceError> {
-        let config = Config::read(dir)?;
+        let config_text = Config::text(dir)?;
+        let config = Config::parse(&dir.join(FILE_NAME), &config_text)?;
         let faces = config.urls.check()?;
         let authority = chain(dir, Role::Issuing, Role::Root)?;
         let timestamp = chain(dir, Role::Timestamp, Role::TimestampRoot)?;
@@ -126,6 +130,7 @@ impl Instance {
         must_match(&tsa, &timestamp[0])?;
         Ok(Self {
             dir: dir.to_owned(),
+            config_text,
             config,
             faces,
             authority,

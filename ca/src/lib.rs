@@ -31,6 +31,7 @@ pub mod profile;
 pub mod proof;
 pub mod proxy;
 pub mod rekor;
+pub mod reload;
 pub mod run;
 pub mod serve;
 pub mod timestamp;

@@ -21,7 +21,8 @@ use http::Method;
 use serde::Deserialize;
 
 use crate::answer::Refusal;
-use crate::serve::Peer;
+use crate::proxy::ClientAddress;
+use crate::reload::Current;
 
 /// `[limits]` of ca.toml: what `ca serve` allows. What is left out has its default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -131,15 +132,15 @@ impl Limits {
 /// A layer that counts every request but reads ([`Limits::address`]) before anything of it is
 /// looked at. What answers a read with more than bytes that lie ready counts for itself.
 pub async fn by_address(
-    State(limits): State<Arc<Limits>>,
+    State(limits): State<Arc<Current<Limits>>>,
     request: Request,
     next: Next,
 ) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
     }
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
-    match peer.map_or(Ok(()), |peer| limits.address(peer)) {
+    let client = request.extensions().get::<ClientAddress>().copied();
+    match client.map_or(Ok(()), |client| limits.get().address(client.0)) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }

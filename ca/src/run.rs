@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::faces::{self, Faces};
 use crate::failure::Failure;
 use crate::instance::Instance;
@@ -15,6 +16,7 @@ use crate::logs;
 use crate::metrics::Metrics;
 use crate::oidc_dev::DevIssuer;
 use crate::proxy::TrustedProxies;
+use crate::reload::{self, Hangup, Part, Reload, Step};
 use crate::serve::{self, Front};
 use crate::tls::{self, Look, Tls};
 
@@ -52,11 +54,14 @@ async fn run(instance: Instance, mode: Mode) -> Result<(), Failure> {
     let tls = listen.tls.as_ref().map(|files| Tls::open(&instance.dir, files)).transpose()?;
     let tls = tls.map(Arc::new);
     let engine = logs::open(&instance, &clock)?;
-    let Faces { router, metrics, metrics_router } =
+    let Faces { router, metrics, metrics_router, mut parts } =
         faces::join(&instance, &engine, &clock, issuer.as_ref(), tls.clone())?;
     if let Some(tls) = &tls {
         tokio::spawn(watch_tls(Arc::clone(tls), clock.clone(), metrics.clone()));
+        parts.push(Box::new(follow_tls(tls, &instance.dir, &clock)));
     }
+    let reload = Reload::new(&instance.dir, instance.config_text.clone(), parts, metrics.clone());
+    tokio::spawn(reload::watch(reload, Hangup::listen()?));
     let front = Front {
         router,
         tls: tls.as_deref().map(Tls::acceptor),
@@ -97,6 +102,15 @@ async fn run(instance: Instance, mode: Mode) -> Result<(), Failure> {
     tokio::task::spawn_blocking(move || engine.shutdown()).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn follow_tls(tls: &Arc<Tls>, dir: &Path, clock: &Clock) -> impl Part + use<> {
+    let (tls, dir, clock) = (Arc::clone(tls), dir.to_owned(), clock.clone());
+    move |config: &Config| -> Result<Step, Failure> {
+        // That there is a [listen.tls] does not change while the server runs.
+        let Some(files) = &config.listen.tls else { return Ok(Box::new(|| {})) };
+        Ok(Box::new(tls.prepare(&dir, files, clock.now())?))
+    }
 }
 
 /// Looks at the certificate's files until the server ends.

@@ -25,10 +25,6 @@ use tower::ServiceExt as _;
 use crate::metrics::Metrics;
 use crate::proxy::TrustedProxies;
 
-/// Where a connection comes from, as an extension of each of its requests.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
-
 /// What stands behind a listener.
 #[derive(Clone)]
 pub struct Front {
@@ -166,7 +162,6 @@ async fn requests(
 ) {
     let service = service_fn(|mut request: Request<Incoming>| {
         let client = front.proxies.client(peer.ip(), request.headers());
-        request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(client);
         let router = front.router.clone();
         async move { router.oneshot(request.map(Body::new)).await.or_else(never) }

@@ -109,7 +109,7 @@ impl Tls {
     pub fn open(dir: &Path, files: &TlsFiles) -> Result<Self, TlsError> {
         let at = below(dir, files);
         let read = Read::of(&at)?;
-        let seen = Some(read.digest.clone());
+        let seen = Some(read.digest);
         let (pair, not_after) = read.pair(&at)?;
         let shown = Arc::new(Shown {
             pair: RwLock::new(Arc::new(pair)),
@@ -143,7 +143,7 @@ impl Tls {
                 return Look::Refused(error);
             }
         };
-        files.seen = Some(read.digest.clone());
+        files.seen = Some(read.digest);
         match read.pair(&files.at) {
             Ok((_, not_after)) if not_after < now => {
                 Look::Refused(TlsError::Ended { path: files.at.certificate.clone(), not_after })
@@ -156,21 +156,27 @@ impl Tls {
         }
     }
 
-    /// Takes other files, as a changed ca.toml names them.
+    /// Reads other files, as a changed ca.toml names them, and answers what shows them.
     ///
     /// # Errors
     /// As [`Self::open`], and when the certificate has ended by `now`; what was shown stays.
-    pub fn take(&self, dir: &Path, files: &TlsFiles, now: i64) -> Result<(), TlsError> {
+    pub fn prepare(
+        self: &Arc<Self>,
+        dir: &Path,
+        files: &TlsFiles,
+        now: i64,
+    ) -> Result<impl FnOnce() + Send + use<>, TlsError> {
         let at = below(dir, files);
         let read = Read::of(&at)?;
         let (pair, not_after) = read.pair(&at)?;
         if not_after < now {
             return Err(TlsError::Ended { path: at.certificate, not_after });
         }
-        let mut current = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        *current = Files { at, seen: Some(read.digest) };
-        self.shown.show(pair, not_after);
-        Ok(())
+        let (tls, seen) = (Arc::clone(self), Some(read.digest));
+        Ok(move || {
+            *tls.files.lock().unwrap_or_else(PoisonError::into_inner) = Files { at, seen };
+            tls.shown.show(pair, not_after);
+        })
     }
 }
 

@@ -16,6 +16,19 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/clients.sh"
 
 main() {
+    prepare
+    echo "instance at $origin, identity $IDENTITY"
+
+    local producer
+    for producer in "${PRODUCERS[@]}"; do
+        run_row "$producer"
+    done
+    print_matrix
+    [ "$failed" -eq 0 ]
+}
+
+# The clients, a scratch folder, and a running instance with a token for it.
+prepare() {
     find_programs ca signer verifier
     find_clients
 
@@ -33,14 +46,6 @@ main() {
     issuer="$origin/oidc"
     "$programs/ca" token "$scratch/instance" --email "$IDENTITY" >"$scratch/token"
     write_files
-    echo "instance at $origin, identity $IDENTITY"
-
-    local producer
-    for producer in "${PRODUCERS[@]}"; do
-        run_row "$producer"
-    done
-    print_matrix
-    [ "$failed" -eq 0 ]
 }
 
 # What is signed, a changed copy of it, and statements about it.
@@ -284,4 +289,7 @@ VERIFIERS=(verifier cosign sigstore-python sigstore-js sigstore-go)
 IDENTITY=alice@example.com
 STRANGER=mallory@example.com
 
-main "$@"
+# rotate.sh uses the same clients.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    main "$@"
+fi

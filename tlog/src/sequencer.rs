@@ -354,8 +354,7 @@ fn load_as_of(
     verifier: &dyn NoteVerifier,
 ) -> Result<Option<View>, OpenError> {
     let Some(signed) = store.load(tree)? else { return Ok(None) };
-    check_head(&signed, verifier)
-        .map_err(|reason| OpenError::HeadNotOurs { tree, reason })?;
+    check_head(&signed, verifier).map_err(|reason| OpenError::HeadNotOurs { tree, reason })?;
     let size = signed.head.size;
     let edge = Edge::load(store, tree, size).map_err(|error| OpenError::Nodes { tree, error })?;
     let root = edge.root().map_err(|error| OpenError::Nodes { tree, error })?;
@@ -380,8 +379,8 @@ fn succeed(
     let Ok(Some(view)) = load_as_of(store, config.tree, &**previous) else { return Ok(()) };
     // An old head is a true one of the old key too: the mark tells a store that went back.
     check_mark(store, config.tree, Some(&view), high_water)?;
-    let commit = Plan::of_succession(config.tree, &view, now, &*config.signer)
-        .map_err(OpenError::Create)?;
+    let commit =
+        Plan::of_succession(config.tree, &view, now, &*config.signer).map_err(OpenError::Create)?;
     match store.commit(&commit) {
         Ok(()) | Err(CommitError::HeadMoved { .. }) => Ok(()),
         // Whether it is there or not, `load` finds what is.

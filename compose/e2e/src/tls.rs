@@ -16,7 +16,7 @@ use crate::openssl::Desk;
 pub fn certificate(folder: &Path, serial: u32, days: u32) -> PathBuf {
     let desk = Desk::new();
     let (serial, days) = (serial.to_string(), days.to_string());
-    desk.ok(&[
+    let _made = desk.ok(&[
         "req",
         "-x509",
         "-newkey",

@@ -33,10 +33,7 @@ fn open(
 }
 
 fn not_ours<T>(opened: Result<T, OpenError>) -> bool {
-    matches!(
-        opened.map(|_| ()),
-        Err(OpenError::HeadNotOurs { reason: HeadError::Open(_), .. })
-    )
+    matches!(opened.map(|_| ()), Err(OpenError::HeadNotOurs { reason: HeadError::Open(_), .. }))
 }
 
 #[test]
