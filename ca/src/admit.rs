@@ -3,15 +3,19 @@
 //! Fulcio has no such door: there, everyone whom a configured issuer vouches for may sign. Here
 //! each `[[issuer]]` says who of them may ([`AllowRules`]).
 
+mod fault;
 mod glob;
 mod public;
+mod refusal;
 mod rules;
 mod table;
 
 use crate::identity::VerifiedIdentity;
 
-pub use self::rules::{Admission, AllowRules, Found, Miss, NotAllowed};
-pub use self::table::{AllowTables, Breadth, RuleFault, ValueFault, Vocabulary};
+pub use self::fault::{RuleFault, ValueFault};
+pub use self::refusal::{Found, Miss, NotAllowed};
+pub use self::rules::{Admission, AllowRules};
+pub use self::table::{AllowTables, Breadth, Vocabulary};
 
 /// Who a token stands for, and may have a certificate here. Only [`admit`] makes one, and issuing
 /// takes it by value.

@@ -77,6 +77,12 @@ fn serve(dir: &Path) -> Result<(), Failure> {
     for place in instance.config.issuers.iter().flat_map(|issuer| issuer.allow.closed()) {
         tracing::warn!("{place} vouches for the public and has no allow rule: nobody may sign");
     }
+    let listen = &instance.config.listen;
+    if listen.behind_proxy && listen.trusted_proxies.is_empty() {
+        tracing::warn!(
+            "listen.trusted_proxies names no proxy: requests are not limited by client address"
+        );
+    }
     publish(&instance, None)?;
     run::serve(instance, Mode::Serve)
 }

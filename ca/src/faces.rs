@@ -1,8 +1,8 @@
 //! Joins the faces of the instance on one router: certificate authority, logs, timestamps, trust
 //! files, health, and in development the identity provider and the metrics.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::Router;
@@ -70,7 +70,7 @@ pub fn join(
         ct_log.clone(),
         clock.clone(),
     )?;
-    let limits = Arc::new(Current::new(limits_of(&instance.config, development)));
+    let limits = Arc::new(limits_of(&instance.config, development));
     let fulcio = Arc::new(Fulcio {
         identities: Current::new(identities),
         limits: Arc::clone(&limits),
@@ -94,7 +94,7 @@ pub fn join(
         Arc::new(Current::new(TrustFiles::of(instance, development.map(DevIssuer::issuer))));
     let parts: Vec<Box<dyn Part>> = vec![
         Box::new(follow_issuers(&fulcio, clock, development)),
-        Box::new(follow_limits(&limits, instance, development)),
+        Box::new(follow_limits(&limits)),
         Box::new(follow_files(&files, instance, development)),
     ];
 
@@ -137,32 +137,20 @@ fn limits_of(config: &Config, development: Option<&DevIssuer>) -> Limits {
     if development.is_some() {
         return Limits::none();
     }
-    // Behind a proxy whose word is not taken every client would be the proxy.
-    let listen = &config.listen;
-    let addresses_known = !listen.behind_proxy || !listen.trusted_proxies.is_empty();
-    Limits::new(&config.limits, addresses_known, &Limits::clock())
+    Limits::new(&config.limits, addresses_known(config), &Limits::clock())
 }
 
-/// Who has spent theirs starts anew where the limits change, and nowhere else.
-fn follow_limits(
-    current: &Arc<Current<Limits>>,
-    instance: &Instance,
-    development: Option<&DevIssuer>,
-) -> impl Part + use<> {
-    let (current, development) = (Arc::clone(current), development.cloned());
-    let running = Arc::new(Mutex::new(instance.config.limits));
+fn follow_limits(limits: &Arc<Limits>) -> impl Part + use<> {
+    let limits = Arc::clone(limits);
     move |config: &Config| -> Result<Step, Failure> {
-        let (current, running, wanted) =
-            (Arc::clone(&current), Arc::clone(&running), config.limits);
-        if *running.lock().unwrap_or_else(PoisonError::into_inner) == wanted {
-            return Ok(Box::new(|| {}));
-        }
-        let new = limits_of(config, development.as_ref());
-        Ok(Box::new(move || {
-            *running.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
-            current.put(new);
-        }))
+        let (limits, wanted, known) = (Arc::clone(&limits), config.limits, addresses_known(config));
+        Ok(Box::new(move || limits.follow(&wanted, known)))
     }
+}
+
+/// Behind a proxy whose word is not taken every client would be the proxy.
+fn addresses_known(config: &Config) -> bool {
+    !config.listen.behind_proxy || !config.listen.trusted_proxies.is_empty()
 }
 
 /// The signing configuration names an issuer, so that it follows them.

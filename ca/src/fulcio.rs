@@ -38,7 +38,7 @@ pub struct Fulcio {
     /// The key kinds and hashes that are certified.
     pub allowed_keys: Vec<KeyRule>,
     /// How many certificates one identity may have.
-    pub limits: Arc<Current<Limits>>,
+    pub limits: Arc<Limits>,
     /// The audit rows of requests without a good token.
     pub strangers: Strangers,
     /// The chain as it is answered.
@@ -131,8 +131,7 @@ async fn prove_and_issue(
     let identity = admit(identity)
         .map_err(|refusal| Refusal::bad_request(refusal.code(), refusal.to_string()))?;
     let key = proof.check(identity.identity(), &fulcio.allowed_keys)?;
-    let limits = fulcio.limits.get();
-    limits.identity(identity.identity().issuer(), identity.identity().token_subject())?;
+    fulcio.limits.identity(identity.identity().issuer(), identity.identity().token_subject())?;
     issue(&fulcio.authority, identity, key).await.map_err(IssueError::answer)
 }
 

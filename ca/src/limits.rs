@@ -22,7 +22,6 @@ use serde::Deserialize;
 
 use crate::answer::Refusal;
 use crate::proxy::ClientAddress;
-use crate::reload::Current;
 
 /// `[limits]` of ca.toml: what `ca serve` allows. What is left out has its default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -132,7 +131,7 @@ impl Limits {
 /// A layer that counts every request but reads ([`Limits::address`]) before anything of it is
 /// looked at. What answers a read with more than bytes that lie ready counts for itself.
 pub async fn by_address(
-    State(limits): State<Arc<Current<Limits>>>,
+    State(limits): State<Arc<Limits>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -140,7 +139,7 @@ pub async fn by_address(
         return next.run(request).await;
     }
     let client = request.extensions().get::<ClientAddress>().copied();
-    match client.map_or(Ok(()), |client| limits.get().address(client.0)) {
+    match client.map_or(Ok(()), |client| limits.address(client.0)) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }

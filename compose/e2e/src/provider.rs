@@ -148,6 +148,15 @@ pub struct Served {
 /// When it does not come up.
 #[must_use]
 pub fn serve(tables: &str) -> Served {
+    serve_listening("", tables)
+}
+
+/// The same, with more keys for its listener.
+///
+/// # Panics
+/// When it does not come up.
+#[must_use]
+pub fn serve_listening(keys: &str, tables: &str) -> Served {
     let folder = TempDir::new().expect("a temporary folder");
     let dir = folder.path().join("instance");
     let path = dir.to_str().expect("a plain path");
@@ -157,6 +166,7 @@ pub fn serve(tables: &str) -> Served {
     let config = fs::read_to_string(dir.join("ca.toml")).expect("a configuration");
     let metrics = format!("127.0.0.1:{}", free_port());
     let config = config.replace("127.0.0.1:2112", &metrics);
+    let config = config.replacen("[listen]\n", &format!("[listen]\n{keys}\n"), 1);
     fs::write(dir.join("ca.toml"), format!("{config}\n{tables}\n")).expect("a file");
     let server = Instance::serve_in(&dir)
         .unwrap_or_else(|refused| panic!("ca serve did not come up: {refused:?}"));

@@ -10,7 +10,7 @@ use e2e::issue::{chain, challenge, post_v2};
 use e2e::key::Key;
 use e2e::now;
 use e2e::process::ca;
-use e2e::provider::{Provider, Served, serve};
+use e2e::provider::{Provider, Served, serve, serve_listening};
 use e2e::token::{segment, signing_input};
 use serde_json::{Value, json};
 
@@ -135,6 +135,40 @@ fn one_identity_cannot_take_it_all() {
         refused(&post_v2(&scene.served.server, &scene.token(&claims), &proof), 400, "challenge");
     }
     issued(&scene.ask("carol@acme.example", &none));
+}
+
+#[test]
+fn one_address_cannot_take_it_all() {
+    let limits = "[limits]\nrequests_per_minute = 1\nrequests_burst = 3\n";
+    let asked = |served: &Served, forwarded: &str| {
+        let headers = [("x-forwarded-for", forwarded), ("content-type", "application/json")];
+        served.server.request("POST", "/api/v2/signingCert", &headers, b"{}")
+    };
+    let proxies = "behind_proxy = true\ntrusted_proxies = [\"127.0.0.1/32\", \"::1/128\"]";
+    let served = serve_listening(proxies, limits);
+    for _ in 0..3 {
+        refused(&asked(&served, "198.51.100.7"), 400, "no identity token");
+    }
+    let response = asked(&served, "198.51.100.7");
+    refused(&response, 429, "too many requests");
+    assert!(response.header("retry-after").is_some());
+    // What a client itself writes into the header, the proxy leaves on the left.
+    for forged in 0..5 {
+        let forwarded = format!("203.0.113.{forged}, 198.51.100.7");
+        refused(&asked(&served, &forwarded), 429, "too many requests");
+    }
+    refused(&asked(&served, "198.51.100.8"), 400, "no identity token");
+    assert_eq!(served.server.get("/readyz").status, 200, "reads are not counted");
+    let counted = "paraph_refusals_total{face=\"ca\",reason=\"rate\"}";
+    assert_eq!(served.server.metric(counted), 6.0);
+
+    // Nobody's word is taken unasked, and one proxy is not one client.
+    let served = serve_listening("behind_proxy = true", limits);
+    assert!(served.server.log().contains("trusted_proxies names no proxy"));
+    for client in 0..10 {
+        let forwarded = format!("198.51.100.{client}");
+        refused(&asked(&served, &forwarded), 400, "no identity token");
+    }
 }
 
 /// What `ca explain` says about a token, with the exit code.
