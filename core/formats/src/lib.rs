@@ -1,6 +1,6 @@
 //! Every byte on the wire, parsed once into its strict form: bundles, trust roots, signing
-//! configurations, certificates, SCTs, DSSE envelopes, in-toto statements, log entries and
-//! RFC 3161 timestamps.
+//! configurations, TUF metadata, certificates, SCTs, DSSE envelopes, in-toto statements, log
+//! entries and RFC 3161 timestamps.
 //!
 //! Pure: no clock, no files, no network, no randomness. Times are Unix seconds (`i64`), SCT times
 //! Unix milliseconds (`u64`).
@@ -19,3 +19,4 @@ pub mod signing_config;
 pub mod statement;
 pub mod timestamp;
 pub mod trusted_root;
+pub mod tuf;

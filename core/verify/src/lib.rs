@@ -16,6 +16,8 @@
 //! 5. the signature over the artifact or the attestation about it;
 //! 6. the identity that the policy asks for ([`policy`]).
 //!
+//! Trust roots themselves come from a repository that was pinned once, by the rules of [`tuf`].
+//!
 //! [`verify::Verified`] is built from all of them. Nothing in a bundle chooses which checks run,
 //! there is no flag that skips one, and an empty list in the trust root closes and never opens.
 //!
@@ -57,4 +59,5 @@ mod sct;
 mod signature;
 mod signer;
 pub mod time;
+pub mod tuf;
 pub mod verify;
