@@ -12,7 +12,14 @@ use crate::login::provider::ProviderFault;
 use crate::login::{LoginError, NobodyToAsk, TokenError};
 
 /// One or two sentences that tell the person at the terminal what to do.
-pub(crate) fn advice(failure: &Failure) -> &'static str {
+pub(crate) fn advice(failure: &Failure) -> String {
+    match failure {
+        Failure::Trust(TrustError::Named(fault)) => fault.advice("signer"),
+        failure => fixed(failure).to_owned(),
+    }
+}
+
+fn fixed(failure: &Failure) -> &'static str {
     match failure {
         Failure::Usage(fault) => usage(fault),
         Failure::Trust(fault) => trust(fault),
@@ -48,7 +55,8 @@ pub(crate) fn advice(failure: &Failure) -> &'static str {
 fn usage(fault: &UsageFault) -> &'static str {
     match fault {
         UsageFault::NoInstance => {
-            "For an instance on this machine: --instance http://localhost:8700, or its folder."
+            "Trust your instance once: signer trust URL --fingerprint F. For one on this machine: \
+             --instance http://localhost:8700, or its folder."
         }
         UsageFault::OneBundle(_) => {
             "Leave --bundle out; each bundle then stands beside its file, as FILE.sigstore.json."
@@ -73,6 +81,7 @@ fn trust(fault: &TrustError) -> &'static str {
             "Trust it once: signer trust URL --fingerprint F, with the fingerprint that its operator \
              gave you."
         }
+        TrustError::Named(_) => "See signer trust list.",
         TrustError::Endpoint(_) => "Give the instance's URL, such as http://localhost:8700.",
         TrustError::Http(fault) => http(fault),
     }

@@ -1,13 +1,16 @@
 //! The flags, and nothing else. Names are cosign's where cosign has one.
 
 pub mod login;
+pub mod trust;
 
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use fetch::named::flags::TRUST_HELP;
 
 use self::login::{IdentityFlags, WhoAmI};
+use self::trust::TrustFlags;
 
 /// Signs files with a one-use key that is bound to your identity.
 #[derive(Debug, Parser)]
@@ -33,6 +36,11 @@ pub enum Command {
 
     /// Forget the token that login keeps
     Logout(WhoAmI),
+
+    /// Trust an instance once, and look after what is trusted
+    #[command(after_help = TRUST_HELP, arg_required_else_help = true)]
+    #[command(args_conflicts_with_subcommands = true)]
+    Trust(TrustFlags),
 }
 
 /// The flags of `sign-blob`.
@@ -46,9 +54,9 @@ pub struct SignBlob {
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
 
-    /// The instance to sign with: its folder, its client_trust_config.json, or its URL on this
-    /// machine
-    #[arg(long, value_name = "FOLDER|FILE|URL", help_heading = INSTANCE)]
+    /// The instance to sign with: the name or URL that it was trusted under, its folder, its
+    /// client_trust_config.json, or its URL on this machine [default: the default instance]
+    #[arg(long, value_name = "NAME|FOLDER|FILE|URL", help_heading = INSTANCE)]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     #[arg(conflicts_with_all = ["trusted_root", "signing_config"])]
     pub instance: Option<String>,

@@ -5,6 +5,7 @@ use std::io;
 use fetch::artifact::ArtifactError;
 use fetch::endpoint::EndpointError;
 use fetch::http::{HttpError, Service};
+use fetch::named::NamedError;
 use fetch::shown::shown;
 use fetch::trust::TrustError;
 use formats::bundle::BundleError;
@@ -130,7 +131,10 @@ pub enum Failure {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UsageFault {
     /// No instance.
-    #[error("nothing says where to sign: give --instance, or --trusted-root and --signing-config")]
+    #[error(
+        "nothing says where to sign: trust an instance once with signer trust, or give --instance, or \
+         --trusted-root and --signing-config"
+    )]
     NoInstance,
     /// `--bundle` with several files.
     #[error("--bundle names one file, and {0} are to be signed")]
@@ -154,6 +158,12 @@ pub enum UsageFault {
     StandardInputTwice,
 }
 
+impl From<NamedError> for Failure {
+    fn from(fault: NamedError) -> Self {
+        Self::Trust(fault.into())
+    }
+}
+
 impl Failure {
     /// A stable name for the cause, in kebab case.
     #[must_use]
@@ -162,6 +172,7 @@ impl Failure {
             Self::Usage(_) => "usage",
             Self::Trust(TrustError::RemoteInstance { .. }) => "remote-instance",
             Self::Trust(TrustError::Http(_)) => "instance-unreachable",
+            Self::Trust(TrustError::Named(fault)) => fault.code(),
             Self::Trust(_) => "trust-unreadable",
             Self::Root(_) => "trust-root",
             Self::NotListed { .. } => "service-not-listed",
@@ -205,6 +216,7 @@ impl Failure {
                 return Service::IdentityProvider.to_string();
             }
             Self::Login(LoginError::Token { .. }) => "token",
+            Self::Trust(TrustError::Named(fault)) => fault.blame(),
             Self::Trust(TrustError::Http(fault))
             | Self::Http(fault)
             | Self::Login(LoginError::Ambient(AmbientError::Http(fault))) => {

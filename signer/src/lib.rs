@@ -19,6 +19,7 @@ mod report;
 pub mod services;
 pub mod sign;
 pub mod timestamp;
+mod trust;
 pub mod whoami;
 
 use std::ffi::OsString;
@@ -48,6 +49,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             let output = flags.output;
             Told::end(run_to_end(whoami::log_out(flags)), output, whoami::LOGOUT_SCHEMA)
         }
+        Ok(Cli { command: Command::Trust(flags) }) => trust::trust(&flags),
         Err(message) => {
             // Help and version are answers; clap's own code for a mistake, 2, is ours 1.
             let printed = message.print().is_ok();

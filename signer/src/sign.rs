@@ -14,7 +14,7 @@ use fetch::artifact::ArtifactError;
 use fetch::http::Http;
 use fetch::progress::{Progress, SILENCE};
 use fetch::shown::shown;
-use fetch::trust::{self, Instance, Trust};
+use fetch::trust::Trust;
 use formats::bundle::{Bundle, BundleVersion, Content, Material};
 use formats::certificate::LeafIdentity;
 use formats::digest::Digest;
@@ -27,14 +27,14 @@ use verify::verify::{Artifact, Verified, Verifier};
 use crate::authority::{self, Issued};
 use crate::cli::SignBlob;
 use crate::consent::Notice;
-use crate::error::{Failure, UsageFault};
+use crate::error::Failure;
 use crate::job::{Hashed, Job, hash_in_background};
 use crate::key::OneUseKey;
 use crate::login::environment::Environment;
 use crate::login::person::Person;
 use crate::login::{self, Claimed, Expected, LoginError, Order, SignedIn, now};
 use crate::services::Services;
-use crate::{bundle_file, log, timestamp};
+use crate::{bundle_file, log, timestamp, trust};
 
 /// A file that is signed, and whose bundle is written.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub async fn sign_blobs(mut flags: SignBlob, done: &mut dyn FnMut(&Signed)) -> R
     let person = Person::at_this_process(&environment);
     let jobs = Job::all(&flags, login::reads_standard_input(&flags.identity, &environment))?;
     let http = Http::new();
-    let trust = trust_of(&flags, &http).await?;
+    let trust = patiently("Waiting for the instance", trust::of(&flags, &http, now())).await?;
     let mut session = Session::open(http, trust, &mut flags, &person).await?;
 
     let mut missing = jobs.len();
@@ -278,28 +278,6 @@ fn spinner(what: &str) -> Progress {
     let mut progress = Progress::new(what.to_owned(), None);
     progress.still_at_it();
     progress
-}
-
-async fn trust_of(flags: &SignBlob, http: &Http) -> Result<Trust, Failure> {
-    if let (Some(root), Some(config)) = (&flags.trusted_root, &flags.signing_config) {
-        return Ok(Trust {
-            trusted_root: trust::read_trusted_root(root)?,
-            signing_config: trust::read_signing_config(config)?,
-            description: None,
-        });
-    }
-    let name = flags.instance.as_deref().ok_or(UsageFault::NoInstance)?;
-    trust_in(name, http).await
-}
-
-/// The trust in an instance by the name that a person gives it.
-pub(crate) async fn trust_in(name: &str, http: &Http) -> Result<Trust, Failure> {
-    match Instance::parse(name)? {
-        Instance::Local(local) => Ok(local.trust()?),
-        Instance::Loopback(url) => {
-            Ok(patiently("Waiting for the instance", trust::ask(http, &url)).await?)
-        }
-    }
 }
 
 /// What a person should know before their name is in a log for good.

@@ -3,7 +3,6 @@
 
 use fetch::http::Http;
 use fetch::shown::shown;
-use fetch::trust::Trust;
 use serde_json::json;
 
 use crate::cli::login::WhoAmI;
@@ -13,7 +12,7 @@ use crate::login::keyring::Place;
 use crate::login::person::Person;
 use crate::login::{self, Claimed, LoginError, Order, SignedIn, Source, now};
 use crate::report::Told;
-use crate::sign::trust_in;
+use crate::trust;
 
 /// Looks for a token as `sign-blob` would, without asking a person for one.
 ///
@@ -80,10 +79,7 @@ struct Whose {
 
 impl Whose {
     async fn of(flags: &WhoAmI, http: &Http) -> Result<Self, Failure> {
-        let trust: Option<Trust> = match &flags.instance {
-            Some(name) => Some(trust_in(name, http).await?),
-            None => None,
-        };
+        let trust = trust::chosen(flags.instance.as_deref(), http, now()).await?;
         Ok(Self {
             client_id: login::client_id(&flags.identity, trust.as_ref()),
             issuer: login::issuer(&flags.identity, trust.as_ref()),

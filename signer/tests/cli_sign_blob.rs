@@ -61,10 +61,10 @@ fn every_error_exits_nonzero() {
         (&["f", "f", "--bundle", "b", "--instance", "."], &["[usage]", "--bundle names one file"]),
         (&["-", "--instance", "."], &["[usage]", "--bundle is missing"]),
         (&["f", "--instance", "."], &["[trust-unreadable]", "public/trusted_root.json"]),
-        (&["f", "--instance", "nowhere"], &["[trust-unreadable]", "nowhere"]),
+        (&["f", "--instance", "nowhere"], &["[unknown-instance]", "nowhere"]),
         (
             &["f", "--instance", "https://sign.example.com"],
-            &["[remote-instance]", "was never trusted"],
+            &["[remote-instance]", "signer trust URL"],
         ),
         (&["f", "--instance", "http://u:secret@localhost"], &["[trust-unreadable]", "password"]),
     ];
@@ -89,8 +89,8 @@ fn a_failure_is_json_too() {
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["schema"], "paraph.sign.v1");
     assert_eq!(found["signed"], false);
-    assert_eq!(found["code"], "trust-unreadable");
-    assert_eq!(found["blame"], "environment");
+    assert_eq!(found["code"], "unknown-instance");
+    assert_eq!(found["blame"], "usage");
     assert_eq!(found["files"], serde_json::json!([]));
 }
 

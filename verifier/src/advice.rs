@@ -16,6 +16,7 @@ use crate::error::{Failure, UsageFault};
 pub(crate) fn advice(failure: &Failure, flags: &VerifyBlob) -> String {
     let text = match failure {
         Failure::Usage(fault) => usage(fault),
+        Failure::Trust(TrustError::Named(fault)) => return fault.advice("verifier"),
         Failure::Trust(fault) => trust(fault),
         Failure::Root(_) => "Get the trust root from its instance again; this one is damaged.",
         Failure::Unreadable { .. } => "Check the path and its permissions.",
@@ -84,6 +85,7 @@ fn trust(fault: &TrustError) -> &'static str {
             "Trust it once: verifier trust URL --fingerprint F, with the fingerprint that its \
              operator gave you."
         }
+        TrustError::Named(_) => "See verifier trust list.",
         TrustError::Endpoint(_) => "Give the instance's URL, such as http://localhost:8700.",
         TrustError::Http(_) => {
             "Check that the instance runs, or give its folder, which needs no network."

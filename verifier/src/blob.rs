@@ -6,21 +6,19 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fetch::artifact::{self, ArtifactError};
-use fetch::http::Http;
 use fetch::progress::Progress;
 use fetch::shown::shown;
-use fetch::trust::{self, Instance};
 use formats::bundle::Bundle;
 use formats::digest::{Digest, HashAlgorithm};
 use formats::key::PublicKey;
 use formats::limits::MAX_BUNDLE_BYTES;
-use formats::trusted_root::TrustedRoot;
 use verify::error::{PolicyFault, Refusal};
 use verify::policy::{IdentityMatch, Matcher, Policy, WholePattern};
 use verify::verify::{Artifact, Verified, Verifier, required_digests};
 
 use crate::cli::{PREDICATE_TYPES, VerifyBlob};
 use crate::error::{Failure, Found, UsageFault};
+use crate::root::{RootSource, RootUsed};
 
 /// A verdict in the artifact's favour.
 #[derive(Debug)]
@@ -33,6 +31,8 @@ pub struct Accepted {
     pub bundle: PathBuf,
     /// The SHA-256 of the key (DER SubjectPublicKeyInfo) that was demanded, without an identity.
     pub key_id: Option<Digest>,
+    /// The trust root that it was verified with.
+    pub root: RootUsed,
 }
 
 /// Verifies what the flags ask for.
@@ -48,18 +48,22 @@ pub fn verify_blob(flags: &VerifyBlob) -> Result<Accepted, Failure> {
     let predicate_type = flags.predicate_type.as_deref().map(predicate_type).transpose()?;
     let subject = Subject::of(flags);
     let bundle_path = subject.bundle_path(flags)?;
-    let source = TrustSource::of(flags)?;
+    let source = RootSource::of(flags)?;
 
     let (policy, key) = signer.policy(predicate_type)?;
-    let verifier = Verifier::new(&source.trusted_root()?)?;
+    let (trusted_root, root) = source.load(flags.offline, now())?;
+    let verifier = Verifier::new(&trusted_root)?;
     let input = subject.open()?;
     let bundle = Bundle::from_json(&read_bundle(&bundle_path)?)?;
     let digests = input.digests(&required_digests(&bundle, key.as_ref()))?;
-    let verified = verifier
-        .verify(&bundle, &Artifact::Digests(&digests), &policy, now())
-        .map_err(|fault| Failure::Refused { found: found(&fault, &bundle), fault })?;
+    let verified = verifier.verify(&bundle, &Artifact::Digests(&digests), &policy, now()).map_err(
+        |fault| {
+            let found = found(&fault, &bundle);
+            Failure::Refused { fault, found, root: Box::new(root.clone()) }
+        },
+    )?;
     let key_id = key.map(|key| Digest::sha256(key.id()));
-    Ok(Accepted { verified, digests, bundle: bundle_path, key_id })
+    Ok(Accepted { verified, digests, bundle: bundle_path, key_id, root })
 }
 
 /// Who must have signed, as the flags say it.
@@ -217,45 +221,6 @@ impl Opened {
     }
 }
 
-/// Where the trust root comes from.
-enum TrustSource<'a> {
-    BuiltIn,
-    File(&'a Path),
-    Instance(Instance),
-}
-
-impl<'a> TrustSource<'a> {
-    fn of(flags: &'a VerifyBlob) -> Result<Self, Failure> {
-        if let Some(path) = &flags.trusted_root {
-            return Ok(Self::File(path));
-        }
-        let Some(name) = &flags.instance else { return Ok(Self::BuiltIn) };
-        let instance = Instance::parse(name)?;
-        match &instance {
-            Instance::Loopback(url) if flags.offline => {
-                Err(UsageFault::OfflineInstance { url: url.to_string() }.into())
-            }
-            Instance::Loopback(_) | Instance::Local(_) => Ok(Self::Instance(instance)),
-        }
-    }
-
-    /// No socket, no resolver and no runtime is touched but for an instance named by its URL.
-    fn trusted_root(&self) -> Result<TrustedRoot, Failure> {
-        match self {
-            Self::BuiltIn => Ok(trust::public_sigstore()?),
-            Self::File(path) => Ok(trust::read_trusted_root(path)?),
-            Self::Instance(Instance::Local(local)) => Ok(local.trusted_root()?),
-            Self::Instance(Instance::Loopback(url)) => {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .map_err(|error| Failure::Runtime(error.kind()))?;
-                Ok(runtime.block_on(trust::ask(&Http::new(), url))?.trusted_root)
-            }
-        }
-    }
-}
-
 fn read_bundle(path: &Path) -> Result<Vec<u8>, Failure> {
     let name = || path.to_string_lossy().into_owned();
     let explain = |error: io::Error| match error.kind() {
@@ -315,7 +280,7 @@ fn found(fault: &Refusal, bundle: &Bundle) -> Option<Found> {
 }
 
 /// Unix seconds; a clock before 1970 reads as 0, at which nothing in a trust root is valid.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }

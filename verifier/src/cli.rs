@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use fetch::named::flags::{TRUST_HELP, TrustCommand, TrustOutput, TrustUrl};
 
 /// Verifies files against a pinned subject and issuer.
 #[derive(Debug, Parser)]
@@ -21,6 +22,27 @@ pub enum Command {
     /// Verify a file, or the digest of one, with its bundle
     #[command(after_help = BLOB_HELP)]
     VerifyBlob(VerifyBlob),
+
+    /// Trust an instance once, and look after what is trusted
+    #[command(after_help = TRUST_HELP, arg_required_else_help = true)]
+    #[command(args_conflicts_with_subcommands = true)]
+    Trust(Trust),
+}
+
+/// The flags of `trust`.
+#[derive(Debug, Args)]
+pub struct Trust {
+    /// What to trust.
+    #[command(flatten)]
+    pub url: TrustUrl,
+
+    /// What to do with what is trusted.
+    #[command(subcommand)]
+    pub command: Option<TrustCommand>,
+
+    /// How to say what came out
+    #[arg(long, global = true, value_enum, default_value_t = TrustOutput::Text, value_name = "FORMAT")]
+    pub output: TrustOutput,
 }
 
 /// The flags of `verify-blob`.
@@ -60,16 +82,19 @@ pub struct VerifyBlob {
     #[arg(long = "type", value_name = "TYPE", value_parser = NonEmptyStringValueParser::new())]
     pub predicate_type: Option<String>,
 
-    /// The trust root to verify with [default: that of the public Sigstore, built in]
+    /// The trust root to verify with [default: that of the default instance, where one was trusted,
+    /// else that of the public Sigstore, built in]
     #[arg(long, value_name = "FILE", conflicts_with = "instance", help_heading = TRUST)]
     pub trusted_root: Option<PathBuf>,
 
-    /// The instance to trust: its folder, its client_trust_config.json, or its URL on this machine
-    #[arg(long, value_name = "FOLDER|FILE|URL", help_heading = TRUST)]
+    /// The instance to trust: the name or URL that it was trusted under (sigstore is the public one),
+    /// its folder, its client_trust_config.json, or its URL on this machine
+    #[arg(long, value_name = "NAME|FOLDER|FILE|URL", help_heading = TRUST)]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub instance: Option<String>,
 
-    /// Send nothing: no packet, no name look-up. Only an instance named by its URL needs the network
+    /// Send nothing: no packet, no name look-up. A trusted instance is taken as it is held, even when
+    /// its timestamp has ended; only an instance named by its URL alone needs the network
     #[arg(long, help_heading = TRUST)]
     pub offline: bool,
 

@@ -1,12 +1,15 @@
 //! Everything that ends without a verdict in the artifact's favour, one variant per cause.
 
 use fetch::artifact::ArtifactError;
+use fetch::named::NamedError;
 use fetch::shown::shown;
 use fetch::trust::TrustError;
 use formats::bundle::BundleError;
 use formats::key::KeyError;
 use thiserror::Error;
 use verify::error::{PatternError, Refusal, RootFault};
+
+use crate::root::RootUsed;
 
 /// Exit code: usage or environment.
 pub const EXIT_USAGE: u8 = 1;
@@ -74,6 +77,8 @@ pub enum Failure {
         /// Who did sign, where that is what does not match. Everything else about the bundle has
         /// been verified then.
         found: Option<Found>,
+        /// The trust root that it was held against.
+        root: Box<RootUsed>,
     },
 }
 
@@ -140,6 +145,12 @@ pub enum UsageFault {
     },
 }
 
+impl From<NamedError> for Failure {
+    fn from(fault: NamedError) -> Self {
+        Self::Trust(fault.into())
+    }
+}
+
 impl Failure {
     /// The exit code.
     #[must_use]
@@ -167,6 +178,7 @@ impl Failure {
             Self::Usage(_) => "usage",
             Self::Trust(TrustError::RemoteInstance { .. }) => "remote-instance",
             Self::Trust(TrustError::Http(_)) => "instance-unreachable",
+            Self::Trust(TrustError::Named(fault)) => fault.code(),
             Self::Trust(_) => "trust-root-unreadable",
             Self::Root(_) => "trust-root",
             Self::Unreadable { .. } => "unreadable",
@@ -181,7 +193,7 @@ impl Failure {
         }
     }
 
-    /// Who is to blame, in one word: `usage`, `environment`, `network`, or one of
+    /// Who is to blame, in one word: `usage`, `environment`, `network`, `instance`, or one of
     /// [`Refusal::blame`].
     #[must_use]
     pub fn blame(&self) -> &'static str {
@@ -189,6 +201,7 @@ impl Failure {
             Self::Usage(_)
             | Self::Trust(TrustError::RemoteInstance { .. } | TrustError::Endpoint(_)) => "usage",
             Self::Trust(TrustError::Http(_)) => "network",
+            Self::Trust(TrustError::Named(fault)) => fault.blame(),
             Self::Trust(_)
             | Self::Root(_)
             | Self::Unreadable { .. }
@@ -216,7 +229,7 @@ mod tests {
     }
 
     fn refused(fault: impl Into<Refusal>) -> Failure {
-        Failure::Refused { fault: fault.into(), found: None }
+        Failure::Refused { fault: fault.into(), found: None, root: Box::new(RootUsed::BuiltIn) }
     }
 
     /// One of each, with the exit code of issue and design.
@@ -235,6 +248,8 @@ mod tests {
             trust(TrustError::RemoteInstance { url: path() }),
             trust(TrustError::Endpoint(EndpointError::OtherScheme { url: path() })),
             trust(TrustError::Http(silent)),
+            trust(NamedError::Neither { text: path() }.into()),
+            trust(NamedError::NoSigningConfig { name: path() }.into()),
             (RootFault::LogIdClash { list: "tlogs" }.into(), 1),
             (Failure::Unreadable { path: path(), kind }, 1),
             (Failure::Key { path: path(), fault: KeyError::Pem }, 1),
@@ -272,6 +287,7 @@ mod tests {
             "authority",
             "policy",
             "artifact",
+            "instance",
         ];
         for (failure, _) in all() {
             assert!(blames.contains(&failure.blame()), "{failure}");

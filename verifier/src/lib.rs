@@ -9,6 +9,8 @@ pub mod blob;
 pub mod cli;
 pub mod error;
 mod report;
+pub mod root;
+mod trust;
 
 use std::ffi::OsString;
 use std::panic::{UnwindSafe, catch_unwind};
@@ -25,6 +27,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             let outcome = blob::verify_blob(&flags);
             report::report(&flags, &outcome)
         }
+        Ok(Cli { command: Command::Trust(flags) }) => trust::trust(&flags),
         Err(message) => {
             // Help and version are answers; clap's own code for a mistake, 2, is ours 1.
             let printed = message.print().is_ok();

@@ -55,7 +55,8 @@ fn accepted_line(flags: &VerifyBlob, accepted: &Accepted) -> String {
 
 fn accepted_text(flags: &VerifyBlob, accepted: &Accepted) -> String {
     let verified = &accepted.verified;
-    let mut lines = vec![format!("Verified {}", artifact_name(flags))];
+    let mut lines: Vec<_> = accepted.root.note().into_iter().collect();
+    lines.push(format!("Verified {}", artifact_name(flags)));
     if let (Some(subject), Some(issuer)) = (&verified.subject, &verified.issuer) {
         lines.push(format!("  signed by   {}", shown(subject.as_str())));
         lines.push(format!("  vouched by  {}", shown(issuer)));
@@ -63,6 +64,7 @@ fn accepted_text(flags: &VerifyBlob, accepted: &Accepted) -> String {
     if let Some(key_id) = &accepted.key_id {
         lines.push(format!("  signed with the key {key_id}"));
     }
+    lines.push(format!("  trusting    {}", accepted.root.text()));
     for time in &verified.times {
         lines.push(format!("  at          {} ({})", rfc3339(time.seconds()), source_name(time)));
     }
@@ -80,6 +82,10 @@ fn failure_text(flags: &VerifyBlob, failure: &Failure) -> String {
         format!("error: {} is not verified", artifact_name(flags)),
         format!("  reason    {} [{}]", one_line(&failure.to_string()), failure.code()),
     ];
+    if let Failure::Refused { root, .. } = failure {
+        lines.extend(root.note());
+        lines.push(format!("  trusting  {}", root.text()));
+    }
     if let Failure::Refused { found: Some(found), .. } = failure {
         lines.push(format!("  found     {} of {}", shown(&found.subject), shown(&found.issuer)));
         lines.push(format!("  wanted    {} of {}", wanted_subject(flags), wanted_issuer(flags)));
@@ -109,6 +115,7 @@ fn accepted_json(flags: &VerifyBlob, accepted: &Accepted) -> Value {
         "exit": 0,
         "artifact": { "name": flags.artifact.to_string_lossy(), "digests": digests },
         "bundle": accepted.bundle.to_string_lossy(),
+        "trust": accepted.root.json(),
         "signer": signer_json(accepted),
         "times": verified.times.iter().map(time_json).collect::<Vec<_>>(),
         "logEntries": verified.entries.iter().map(|entry| json!({
@@ -168,6 +175,9 @@ fn failure_json(flags: &VerifyBlob, failure: &Failure) -> Value {
         "advice": advice(failure, flags),
         "artifact": { "name": flags.artifact.to_string_lossy() },
     });
+    if let Failure::Refused { root, .. } = failure {
+        value["trust"] = root.json();
+    }
     if let Failure::Refused { found: Some(found), .. } = failure {
         value["found"] = json!({ "subject": found.subject, "issuer": found.issuer });
         value["wanted"] = json!({
@@ -233,7 +243,11 @@ mod tests {
     #[test]
     fn dates_are_for_people() {
         let fault = SignerFault::NotValidAt { time: 1_800_000_000, not_before: 0, not_after: 600 };
-        let failure = Failure::Refused { fault: fault.into(), found: None };
+        let failure = Failure::Refused {
+            fault: fault.into(),
+            found: None,
+            root: Box::new(crate::root::RootUsed::BuiltIn),
+        };
         assert_eq!(
             times(&failure).as_deref(),
             Some(

@@ -66,6 +66,7 @@ fn verifies_and_says_what_it_verified() {
         "Verified blob.txt\n  \
          signed with the key \
          sha256:6a22da08a9fde6a47d165a59d617099f3397b6d0c27d20b6ffc3f1148c4dbde3\n  \
+         trusting    trusted_root.json\n  \
          at          2026-11-22T03:09:40Z (timestamp-authority)\n  \
          logged in   rekor.local, entry 0\n"
     );
@@ -98,6 +99,7 @@ fn json_says_the_same() {
         "exit": 0,
         "artifact": { "name": "blob.txt", "digests": [DIGEST] },
         "bundle": "blob.txt.sigstore.json",
+        "trust": { "source": "file", "file": "trusted_root.json" },
         "signer": {
             "type": "key",
             "keyId": "sha256:6a22da08a9fde6a47d165a59d617099f3397b6d0c27d20b6ffc3f1148c4dbde3",
@@ -149,6 +151,7 @@ fn a_changed_file_is_refused_in_words() {
              reason    artifact: the artifact's digest is \
              sha256:77c0b7448da57eb8ee92b331a24b2f6803f7c3cb03b744ac7009e0f58cbfbf00, the bundle \
              was made for {DIGEST} [artifact-digest-differs]\n  \
+             trusting  trusted_root.json\n  \
              at fault  artifact\n  \
              advice    Do not use the artifact: it was changed, or is another version than the \
              bundle's. Get both from the publisher again.\n"
@@ -270,6 +273,7 @@ fn the_public_sigstore_is_built_in() {
          signed by   https://github.com/trailofbits/rfc8785.py/.github/workflows/release.yml@refs/\
          tags/v0.1.2\n  \
          vouched by  https://token.actions.githubusercontent.com\n  \
+         trusting    sigstore (the public Sigstore, as of 2026-11-22)\n  \
          at          2024-03-19T22:41:16Z (signed-entry-timestamp)\n  \
          logged in   rekor.sigstore.dev, entry 79605083\n"
     );
@@ -277,6 +281,7 @@ fn the_public_sigstore_is_built_in() {
     let output = run(&[&WHEEL[..], &WORKFLOW, &["--output", "json"]].concat());
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["signer"]["subjectType"], "uri");
+    assert_eq!(found["trust"], serde_json::json!({ "source": "built-in", "name": "sigstore" }));
     let claims = &found["signer"]["claims"];
     assert_eq!(claims["source-repository-uri"], "https://github.com/trailofbits/rfc8785.py");
     assert_eq!(claims["runner-environment"], "github-hosted");
@@ -351,7 +356,7 @@ fn offline_sends_nothing() {
     // Not even a name is looked up for an instance that is elsewhere, offline or not.
     for flags in [&["--offline"][..], &[]] {
         let remote = ["blob.txt", "--key", "k", "--instance", "https://sign.example.com"];
-        fails(&[&remote[..], flags].concat(), 1, &["remote-instance", "--trusted-root"]);
+        fails(&[&remote[..], flags].concat(), 1, &["remote-instance", "verifier trust URL"]);
     }
 }
 
@@ -408,6 +413,36 @@ fn nothing_read_from_cwd() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+/// A default that cannot be had, or a name that is not known, ends the run: the built-in root would
+/// have verified this bundle.
+#[test]
+fn no_root_stands_in_for_another() {
+    let home = tempfile::tempdir().unwrap();
+    let wheel = |flags: &[&str]| {
+        verifier(&[&WHEEL[..], &WORKFLOW, flags].concat())
+            .env("PARAPH_HOME", home.path())
+            .output()
+            .unwrap()
+    };
+    assert_eq!(wheel(&[]).status.code(), Some(0), "nothing was made the default");
+    fs::write(home.path().join("default"), "team\n").unwrap();
+    let output = wheel(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("under the name team"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("[unknown-instance]"));
+    for flags in [&["--instance", "team"][..], &["--offline"]] {
+        let output = wheel(flags);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("[unknown-instance]"), "{}", text(&output.stderr));
+    }
+    // Asked for by its name, the built-in one is there.
+    let output = wheel(&["--instance", "sigstore"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    fs::write(home.path().join("default"), "sigstore\n").unwrap();
+    let output = wheel(&[]);
+    assert_eq!(output.status.code(), Some(1), "a reserved name is nobody's: {output:?}");
 }
 
 #[cfg(target_os = "linux")]

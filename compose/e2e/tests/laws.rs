@@ -206,7 +206,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("merkle", &[]),
     ("formats", &["merkle"]),
     ("verify", &["formats", "merkle"]),
-    ("fetch", &["formats"]),
+    ("fetch", &["verify", "formats", "merkle"]),
     ("tlog", &["verify", "formats", "merkle"]),
     ("ca", &["tlog", "verify", "formats", "merkle"]),
     ("signer", &["fetch", "verify", "formats", "merkle"]),

@@ -96,6 +96,12 @@ impl Endpoint {
         matches!(self.0.host_str(), Some("169.254.169.254" | "metadata.google.internal"))
     }
 
+    /// The host: a name, or an address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
     /// Whether a secret may be sent there: over TLS, or to this machine itself.
     #[must_use]
     pub fn keeps_secrets(&self) -> bool {

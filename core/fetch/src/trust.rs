@@ -1,8 +1,8 @@
 //! Where trust comes from: files, an instance, or what is built in.
 //!
-//! An instance is a folder that `ca` wrote, a client trust configuration, or the URL of one that
-//! runs on this machine. An instance elsewhere is not trusted for the asking: its word would be all
-//! there is to check its word with.
+//! An instance is one that was trusted once, by its name or its URL; a folder that `ca` wrote, a
+//! client trust configuration, or the URL of one that runs on this machine. An instance elsewhere is
+//! not trusted for the asking: its word would be all there is to check its word with.
 
 mod built_in;
 
@@ -20,6 +20,7 @@ use thiserror::Error;
 pub use self::built_in::{PUBLIC_SIGSTORE_DATE, PUBLIC_SIGSTORE_ORIGIN, public_sigstore};
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::http::{Http, HttpError, Request, Service};
+use crate::named::{Home, Name, NamedError, NamedRoot, RESERVED};
 use crate::shown::shown;
 
 /// What a signer needs of an instance.
@@ -34,8 +35,12 @@ pub struct Trust {
 }
 
 /// An instance, as a person names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Instance {
+    /// Trusted once, by the fingerprint of its root.
+    Named(Box<NamedRoot>),
+    /// The public Sigstore, whose trust root is built in.
+    PublicSigstore,
     /// On disk; no network is needed.
     Local(LocalInstance),
     /// Running on this machine; asked for its client trust configuration.
@@ -53,22 +58,45 @@ pub enum LocalInstance {
 }
 
 impl Instance {
-    /// Reads what was given for `--instance`: with `://` in it a URL, else a path.
+    /// Reads what was given for `--instance`: with `://` in it a URL; else the name of a trusted
+    /// instance, or a path. A text that is both is refused, so that no file of the working directory
+    /// takes the place of a trusted instance.
     ///
     /// # Errors
-    /// [`TrustError::Endpoint`] and [`TrustError::RemoteInstance`].
-    pub fn parse(text: &str) -> Result<Self, TrustError> {
-        if !text.contains("://") {
-            let path = PathBuf::from(text);
-            let local =
-                if path.is_dir() { LocalInstance::Folder(path) } else { LocalInstance::File(path) };
-            return Ok(Self::Local(local));
+    /// [`TrustError::Endpoint`], [`TrustError::RemoteInstance`] and [`TrustError::Named`].
+    pub fn parse(text: &str, home: Option<&Home>) -> Result<Self, TrustError> {
+        if text.contains("://") {
+            return Self::at(Endpoint::parse(text)?, home);
         }
-        let endpoint = Endpoint::parse(text)?;
-        if !endpoint.is_loopback() {
-            return Err(TrustError::RemoteInstance { url: endpoint.to_string() });
+        if text == RESERVED {
+            return Ok(Self::PublicSigstore);
         }
-        Ok(Self::Loopback(endpoint))
+        let path = PathBuf::from(text);
+        let name = Name::parse(text).ok();
+        if let (Some(name), Some(home)) = (&name, home)
+            && home.names()?.contains(name)
+        {
+            if path.exists() {
+                return Err(NamedError::Ambiguous { name: text.to_owned() }.into());
+            }
+            return Ok(Self::Named(Box::new(home.open(name)?)));
+        }
+        if path.is_dir() {
+            return Ok(Self::Local(LocalInstance::Folder(path)));
+        }
+        if name.is_some() && !path.exists() {
+            return Err(NamedError::Neither { text: text.to_owned() }.into());
+        }
+        Ok(Self::Local(LocalInstance::File(path)))
+    }
+
+    fn at(url: Endpoint, home: Option<&Home>) -> Result<Self, TrustError> {
+        let known = home.map(|home| home.by_url(&url)).transpose()?.flatten();
+        match known {
+            Some(root) => Ok(Self::Named(Box::new(root))),
+            None if url.is_loopback() => Ok(Self::Loopback(url)),
+            None => Err(TrustError::RemoteInstance { url: url.to_string() }),
+        }
     }
 }
 
@@ -236,6 +264,9 @@ pub enum TrustError {
         /// The URL.
         url: String,
     },
+    /// Named trust that is not there, or cannot be used.
+    #[error(transparent)]
+    Named(#[from] NamedError),
     /// Not the URL of an instance.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -258,22 +289,27 @@ mod tests {
     fn an_instance_is_a_folder_a_file_or_a_loopback_url() {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().to_str().unwrap();
-        assert_eq!(
-            Instance::parse(name),
-            Ok(Instance::Local(LocalInstance::Folder(folder.path().into())))
+        let parse = |text: &str| Instance::parse(text, None);
+        let found = parse(name);
+        assert!(
+            matches!(found, Ok(Instance::Local(LocalInstance::Folder(at))) if at == folder.path())
         );
         let file = format!("{name}/client_trust_config.json");
+        let found = parse(&file);
+        let path = PathBuf::from(&file);
+        assert!(matches!(found, Ok(Instance::Local(LocalInstance::File(at))) if at == path));
+        assert!(matches!(parse("http://localhost:8700"), Ok(Instance::Loopback(_))));
+        assert!(matches!(parse("sigstore"), Ok(Instance::PublicSigstore)));
         assert_eq!(
-            Instance::parse(&file),
-            Ok(Instance::Local(LocalInstance::File(PathBuf::from(&file))))
+            parse("no-such-name").unwrap_err(),
+            NamedError::Neither { text: "no-such-name".into() }.into()
         );
-        assert!(matches!(Instance::parse("http://localhost:8700"), Ok(Instance::Loopback(_))));
     }
 
     #[test]
     fn remote_instances_need_another_step() {
         for url in ["https://sign.example.com", "http://10.0.0.1:8700"] {
-            let error = Instance::parse(url).unwrap_err();
+            let error = Instance::parse(url, None).unwrap_err();
             assert!(matches!(error, TrustError::RemoteInstance { .. }), "{error}");
             assert!(error.to_string().contains("never trusted"));
         }

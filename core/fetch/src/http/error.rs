@@ -26,6 +26,8 @@ pub enum Service {
     IdentityProvider,
     /// Gives a pipeline or a machine its own identity token.
     TokenService,
+    /// Serves what a pinned root vouches for.
+    TrustRepository,
 }
 
 /// Why a service gave no usable answer.
@@ -197,6 +199,7 @@ impl fmt::Display for Service {
             Self::Instance => "instance",
             Self::IdentityProvider => "identity provider",
             Self::TokenService => "token service",
+            Self::TrustRepository => "trust repository",
         })
     }
 }
