@@ -13,6 +13,7 @@ mod circleci;
 pub mod command;
 mod device;
 pub mod environment;
+mod expected;
 mod file;
 mod github;
 mod gitlab;
@@ -22,11 +23,11 @@ pub mod loopback;
 mod open;
 pub mod person;
 pub mod provider;
+mod source;
 #[cfg(unix)]
 pub mod spiffe;
 mod token;
 
-use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fetch::http::Http;
@@ -37,42 +38,13 @@ use zeroize::Zeroizing;
 
 use self::ambient::{AmbientError, Asked, Files, ambient};
 use self::environment::Environment;
+pub use self::expected::Expected;
 use self::keyring::Place;
 use self::person::{Person, Way};
 use self::provider::{Provider, ProviderFault};
+pub use self::source::Source;
 pub use self::token::{Claimed, IdentityToken, TokenError};
 use crate::cli::login::{AuthFlow, IdentityFlags};
-
-/// Where a token comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// `--identity-token`.
-    Flag,
-    /// `SIGSTORE_ID_TOKEN`.
-    Variable,
-    /// The token service of GitHub Actions.
-    GitHub,
-    /// A variable of a GitLab job.
-    GitLab,
-    /// The agent of Buildkite.
-    Buildkite,
-    /// The job's command of CircleCI.
-    CircleCi,
-    /// A file that Kubernetes, or something else, put where cosign looks for it.
-    File,
-    /// A service account of Google Cloud that the machine's own may impersonate.
-    GoogleImpersonation,
-    /// The service account of a machine in Google Cloud.
-    Google,
-    /// The agent of the workload, over SPIFFE's socket.
-    Spiffe,
-    /// What `signer login` keeps.
-    Stored,
-    /// A person, through a browser.
-    Browser,
-    /// A person, through a code that is typed elsewhere.
-    Device,
-}
 
 /// Somebody with a token that may be sent.
 #[derive(Debug)]
@@ -323,111 +295,6 @@ fn look_at(
         .map_err(|fault| LoginError::Token { via: source, fault })
 }
 
-/// Whom the flags expect to sign.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Expected {
-    identity: Option<String>,
-    issuer: Option<String>,
-}
-
-impl Expected {
-    /// Reads `--expect-identity` and `--expect-issuer`.
-    #[must_use]
-    pub fn of(flags: &IdentityFlags) -> Self {
-        Self { identity: flags.expect_identity.clone(), issuer: flags.expect_issuer.clone() }
-    }
-
-    /// Compares a token before it is sent anywhere.
-    fn check(&self, token: &IdentityToken) -> Result<(), LoginError> {
-        let Claimed { identity, issuer, .. } = token.claimed();
-        self.compare(
-            identity,
-            issuer,
-            |expected| token.may_name(expected),
-            |expected| token.may_name_issuer(expected),
-        )
-    }
-
-    /// Compares the certificate that came of it, before anything is signed.
-    ///
-    /// # Errors
-    /// [`LoginError::SomebodyElse`].
-    pub fn check_certificate(&self, identity: &str, issuer: &str) -> Result<(), LoginError> {
-        self.compare(
-            identity.to_owned(),
-            issuer.to_owned(),
-            |expected| expected == identity,
-            |expected| expected == issuer,
-        )
-    }
-
-    fn compare(
-        &self,
-        identity: String,
-        issuer: String,
-        is_identity: impl Fn(&str) -> bool,
-        is_issuer: impl Fn(&str) -> bool,
-    ) -> Result<(), LoginError> {
-        let other_identity = self.identity.as_ref().filter(|expected| !is_identity(expected));
-        let other_issuer = self.issuer.as_ref().filter(|expected| !is_issuer(expected));
-        match other_identity.or(other_issuer) {
-            None => Ok(()),
-            Some(expected) => {
-                let expected = expected.clone();
-                Err(LoginError::SomebodyElse { identity, issuer, expected })
-            }
-        }
-    }
-}
-
-impl Source {
-    /// A stable name, in kebab case.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Flag => "flag",
-            Self::Variable => "envvar",
-            Self::GitHub => "github-actions",
-            Self::GitLab => "gitlab",
-            Self::Buildkite => "buildkite-agent",
-            Self::CircleCi => "circleci",
-            Self::File => "filesystem",
-            Self::GoogleImpersonation => "google-impersonate",
-            Self::Google => "google-workload-identity",
-            Self::Spiffe => "spiffe",
-            Self::Stored => "stored",
-            Self::Browser => "browser",
-            Self::Device => "device",
-        }
-    }
-
-    /// Whether a person is at hand.
-    #[must_use]
-    pub const fn is_interactive(self) -> bool {
-        matches!(self, Self::Browser | Self::Device)
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Flag => "--identity-token",
-            Self::Variable => VARIABLE,
-            Self::GitHub => "GitHub Actions",
-            Self::GitLab => "GitLab CI",
-            Self::Buildkite => "Buildkite",
-            Self::CircleCi => "CircleCI",
-            Self::File => "the file /var/run/sigstore/cosign/oidc-token",
-            Self::GoogleImpersonation => "Google Cloud (impersonation)",
-            Self::Google => "Google Cloud",
-            Self::Spiffe => "SPIFFE",
-            Self::Stored => "signer login",
-            Self::Browser => "the browser",
-            Self::Device => "a device code",
-        })
-    }
-}
-
 /// The flag and the variable need no explanation: the messages of their tokens say enough.
 fn from(via: &Source) -> String {
     match via {
@@ -447,4 +314,4 @@ pub const CLIENT_ID: &str = "sigstore";
 
 /// The version of sign-in that a signing configuration calls 1: OpenID Connect.
 const OIDC_MAJOR: u32 = 1;
-const VARIABLE: &str = "SIGSTORE_ID_TOKEN";
+pub(crate) const VARIABLE: &str = "SIGSTORE_ID_TOKEN";

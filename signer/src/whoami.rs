@@ -41,7 +41,7 @@ pub async fn log_in(mut flags: WhoAmI) -> Result<Told, Failure> {
     let issuer = issuer.ok_or(LoginError::NoIssuer)?;
     // Whether there is a store is known before anybody signs in for nothing.
     let place = Place::of(&issuer, &client_id)?;
-    place.find()?;
+    place.probe()?;
     let way = person.way(flags.identity.fulcio_auth_flow).map_err(LoginError::NobodyToAsk)?;
     let order = Order {
         flags: &mut flags.identity,

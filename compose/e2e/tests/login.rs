@@ -74,6 +74,38 @@ fn a_person_signs_in_with_their_browser() {
     Ended::of(desk.command("verifier", &verify).output().unwrap()).expect(0, &[]);
 }
 
+/// Where the system keeps secrets for this process, a token serves until `logout`; elsewhere, as in
+/// most containers, that is said before anybody signs in for nothing.
+#[test]
+fn login_keeps_a_token_or_says_why_not() {
+    let trusted = Trusted::new();
+    let desk = Desk::new();
+    let instance = ["--instance", trusted.instance()];
+    let run = |command: &str| {
+        let output = desk.command("signer", &[&[command], &instance[..]].concat()).output();
+        Ended::of(output.unwrap())
+    };
+    run("whoami").expect(1, &["[no-token]"]);
+    let arguments = ["login", "--fulcio-auth-flow", "normal"];
+    let login = desk.start(&[&arguments, &instance[..]].concat());
+    until("an end or a browser", || login.has_ended() || desk.path("arguments").exists());
+    if !desk.path("arguments").exists() {
+        login.end().expect(1, &["[keyring]", "the system's store for secrets"]);
+        return;
+    }
+    let page = login.page();
+    let (redirect, state) = (parameter(&page, "redirect_uri"), parameter(&page, "state"));
+    trusted.gives(&trusted.token(&json!({ "nonce": parameter(&page, "nonce") })));
+    get(&format!("{redirect}?code=c&state={state}")).expect(200);
+    assert_eq!(login.end().expect(0, &[]).stdout, format!("{ALICE}\n"));
+    run("whoami").expect(0, &["token from  signer login"]);
+    let sign = [&["sign-blob", "f"], &instance[..]].concat();
+    Ended::of(desk.command("signer", &sign).output().unwrap()).expect(0, &[]);
+    run("logout").expect(0, &["The token is forgotten."]);
+    run("logout").expect(0, &["There was no token."]);
+    run("whoami").expect(1, &["[no-token]"]);
+}
+
 /// A provider of the test's own, which an instance trusts, and its key.
 struct Trusted {
     key: Key,

@@ -36,6 +36,19 @@ impl Place {
         Ok(Self(entry))
     }
 
+    /// Tries whether the store keeps anything, unless it does already: some containers let a program
+    /// look, and not write.
+    ///
+    /// # Errors
+    /// [`KeyringFault::Refused`].
+    pub(crate) fn probe(&self) -> Result<(), KeyringFault> {
+        if self.find()?.is_none() {
+            self.keep("probe")?;
+            self.forget()?;
+        }
+        Ok(())
+    }
+
     /// Keeps a token, in place of the one before.
     ///
     /// # Errors
@@ -95,3 +108,30 @@ fn store() -> Result<Arc<CredentialStore>, KeyringFault> {
 
 const SERVICE: &str = "paraph-signer";
 const SHOWN: usize = 300;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn place(store: &Arc<CredentialStore>, name: &str) -> Place {
+        Place(Entry::new_in_store(store, SERVICE, name).unwrap())
+    }
+
+    #[test]
+    fn what_is_kept_is_found_until_it_is_forgotten() {
+        let store: Arc<CredentialStore> = keyring_core::mock::Store::new().unwrap();
+        let (one, other) = (place(&store, "one"), place(&store, "other"));
+        assert_eq!(one.find(), Ok(None));
+        assert_eq!(one.forget(), Ok(false));
+        assert_eq!(one.probe(), Ok(()));
+        assert_eq!(one.find(), Ok(None));
+        one.keep("token").unwrap();
+        one.keep("newer").unwrap();
+        assert_eq!(one.probe(), Ok(()));
+        assert_eq!(one.find().unwrap().unwrap().as_str(), "newer");
+        assert_eq!(other.find(), Ok(None));
+        assert_eq!(one.forget(), Ok(true));
+        assert_eq!(one.find(), Ok(None));
+    }
+}

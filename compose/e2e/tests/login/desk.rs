@@ -1,6 +1,7 @@
 //! Somebody at a machine, with `signer`, a file to sign, and a browser that is a script: it writes
 //! down what it was started with, and the test goes where it was sent.
 
+use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ pub struct Desk(TempDir);
 /// `signer` at work.
 pub struct AtWork<'a> {
     desk: &'a Desk,
-    child: Option<Child>,
+    child: RefCell<Option<Child>>,
 }
 
 impl Desk {
@@ -49,9 +50,14 @@ impl Desk {
     /// Signs `f`, by this flow.
     pub fn sign(&self, flow: &str, arguments: &[&str]) -> AtWork<'_> {
         let flow = ["sign-blob", "f", "--fulcio-auth-flow", flow];
-        let mut command = self.command("signer", &[&flow, arguments].concat());
+        self.start(&[&flow, arguments].concat())
+    }
+
+    /// Starts `signer`.
+    pub fn start(&self, arguments: &[&str]) -> AtWork<'_> {
+        let mut command = self.command("signer", arguments);
         command.env("BUILDKITE_AGENT_ACCESS_TOKEN", "a-pipelines-credential");
-        AtWork { desk: self, child: Some(command.spawn().unwrap()) }
+        AtWork { desk: self, child: RefCell::new(Some(command.spawn().unwrap())) }
     }
 
     /// What the browser was started with, once it was.
@@ -75,7 +81,11 @@ impl AtWork<'_> {
         arguments[0].clone()
     }
 
-    pub fn end(mut self) -> Ended {
+    pub fn has_ended(&self) -> bool {
+        self.child.borrow_mut().as_mut().unwrap().try_wait().unwrap().is_some()
+    }
+
+    pub fn end(self) -> Ended {
         let child = self.child.take().unwrap();
         Ended::of(child.wait_with_output().unwrap())
     }
@@ -83,7 +93,7 @@ impl AtWork<'_> {
 
 impl Drop for AtWork<'_> {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
+        if let Some(child) = self.child.get_mut() {
             _ = child.kill();
             _ = child.wait();
         }
