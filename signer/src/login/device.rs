@@ -2,8 +2,11 @@
 //! carries a PKCE challenge, as cosign's does, so that a code that was watched is of no use to
 //! another program.
 
+use std::time::Duration;
+
 use openidconnect::core::CoreDeviceAuthorizationResponse;
 use openidconnect::{Nonce, PkceCodeChallenge, Scope};
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::open::PageUrl;
@@ -37,15 +40,19 @@ pub(super) async fn sign_in(
         "To sign in, open this page in any browser:\n  {page}\nand type this code:\n  {}\n",
         fetch::shown::shown_at_most(details.user_code().secret(), MAX_CODE)
     ));
-    let answer = client
+    let polls = client
         .exchange_device_access_token(&details)
         .map_err(|_| ProviderFault::Discovery("it has no token endpoint".into()))?
         .add_extra_param("code_verifier", verifier.secret().clone())
-        .request_async(&send, tokio::time::sleep, None)
-        .await
-        .map_err(refused)?;
+        .request_async(&send, tokio::time::sleep, None);
+    // The provider says for how long, and how often to ask; not every one should be believed.
+    let Ok(answer) = timeout(LIMIT, polls).await else {
+        return Err(ProviderFault::TooLate { minutes: LIMIT.as_secs() / 60 });
+    };
+    let answer = answer.map_err(refused)?;
     // No browser on this machine took part, so that there is no nonce to compare.
     provider.identity_token(&answer, |_: Option<&Nonce>| Ok(()))
 }
 
+const LIMIT: Duration = Duration::from_secs(15 * 60);
 const MAX_CODE: usize = 64;
