@@ -95,8 +95,9 @@ pub fn init(dir: &Path, plan: &Plan, now: OffsetDateTime) -> Result<(), Ceremony
     ceremony.issuing(&root)?;
     let tsa_root = ceremony.root(Role::TimestampRoot, "timestamp root", 0)?;
     ceremony.timestamp(&tsa_root)?;
-    ceremony.key(Role::Ct)?;
-    ceremony.key(Role::Log)?;
+    for role in [Role::Ct, Role::Log, Role::TufRoot, Role::Tuf] {
+        key(dir, role)?;
+    }
     if plan.development {
         let key = DevIssuer::generate_key().map_err(CeremonyError::Development)?;
         write_private(&development_key(dir), &key)?;
@@ -127,7 +128,7 @@ impl Ceremony<'_> {
         title: &str,
         path_len: u8,
     ) -> Result<Issuer<'static, KeyPair>, CeremonyError> {
-        let key = self.key(role)?;
+        let key = key(self.dir, role)?;
         let mut params = self.params(title, &key, ROOT_LIFE)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_len));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -137,7 +138,7 @@ impl Ceremony<'_> {
     }
 
     fn issuing(&self, root: &Issuer<'static, KeyPair>) -> Result<(), CeremonyError> {
-        let key = self.key(Role::Issuing)?;
+        let key = key(self.dir, Role::Issuing)?;
         let mut params = self.params("issuing", &key, ISSUING_LIFE)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -146,7 +147,7 @@ impl Ceremony<'_> {
     }
 
     fn timestamp(&self, root: &Issuer<'static, KeyPair>) -> Result<(), CeremonyError> {
-        let key = self.key(Role::Timestamp)?;
+        let key = key(self.dir, Role::Timestamp)?;
         let mut params = self.params("timestamp", &key, TIMESTAMP_LIFE)?;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -189,12 +190,20 @@ impl Ceremony<'_> {
         params.key_identifier_method = KeyIdMethod::PreSpecified(key_identifier(key.der_bytes()));
         Ok(params)
     }
+}
 
-    fn key(&self, role: Role) -> Result<KeyPair, CeremonyError> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(refused(role.name()))?;
-        write_private(&role.path(self.dir), &Zeroizing::new(key.serialize_pem()))?;
-        Ok(key)
-    }
+/// Makes a key of the instance in `dir` that is not there yet.
+///
+/// # Errors
+/// When there is one, or it cannot be written.
+pub fn add_key(dir: &Path, role: Role) -> Result<(), CeremonyError> {
+    key(dir, role).map(drop)
+}
+
+fn key(dir: &Path, role: Role) -> Result<KeyPair, CeremonyError> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(refused(role.name()))?;
+    write_private(&role.path(dir), &Zeroizing::new(key.serialize_pem()))?;
+    Ok(key)
 }
 
 fn refuse_a_used_folder(dir: &Path) -> Result<(), CeremonyError> {
@@ -254,12 +263,14 @@ fn annotated_config(plan: &Plan) -> String {
     } else {
         ""
     };
-    let Urls { ca, log, ct, tsa } = &plan.urls;
+    let Urls { ca, log, ct, tsa, tuf: _ } = &plan.urls;
     format!(
         r#"# The configuration of this instance. An unknown key stops the start.
 
 # Who runs it: the organisation in its certificates.
 name = {name}
+# What a person confirms once before the first signature; nothing by default.
+# notice = "Signatures are logged for ever, with your address."
 {development}
 [listen]
 # The one listener for every face. Beyond loopback it needs a certificate ([listen.tls]), or
@@ -281,6 +292,7 @@ ca = {ca}
 log = {log}
 ct = {ct}
 tsa = {tsa}
+# tuf = "https://tuf.example.com"           # the TUF repository, when it is not below ca at /tuf
 
 # How much one identity and one client address may ask for; these are the defaults.
 #
@@ -289,6 +301,12 @@ tsa = {tsa}
 # certificates_burst = 600
 # requests_per_minute = 1800                # from one address, reads aside
 # requests_burst = 3600
+
+# Who signs the TUF repository, and for how long; these are the defaults.
+# [tuf.root]                                # likewise tuf.targets, tuf.snapshot, tuf.timestamp
+# keys = ["keys/tuf-root.pem"]              # or public keys (PEM) of those kept elsewhere
+# threshold = 1
+# days = 365
 
 # Who may sign: nobody, until an identity provider stands here. One table for each.
 #
@@ -341,6 +359,7 @@ mod tests {
                 ct: "https://ct.example.com".to_owned(),
                 tsa: "https://tsa.example.com/api/v1/timestamp".to_owned(),
                 ca: base,
+                tuf: None,
             },
             development: false,
         }

@@ -70,19 +70,52 @@ pub enum Command {
         /// The instance folder.
         dir: PathBuf,
     },
-    /// Print or write the files with which clients trust the instance.
+    /// Renew the TUF repository by hand, and sign its root elsewhere.
+    #[command(subcommand)]
+    Tuf(Tuf),
+    /// Print or write the files with which clients trust the instance; says the fingerprint of its
+    /// TUF root, and what a person types to trust it.
     Trust {
         /// The instance folder.
         dir: PathBuf,
         /// The file to print.
         #[arg(long, value_enum, default_value_t = TrustFile::ClientTrustConfig)]
         file: TrustFile,
-        /// Write all three files into this folder instead.
+        /// Write all files into this folder instead, and the first TUF root as root.json.
         #[arg(long, value_name = "FOLDER", conflicts_with = "file")]
         out: Option<PathBuf>,
-        /// Write all three files into DIR/public anew: after a change of the URLs in ca.toml.
+        /// Write all files into DIR/public anew: after a change of the URLs in ca.toml.
         #[arg(long, conflicts_with_all = ["file", "out"])]
         write: bool,
+    },
+}
+
+/// What `ca tuf` can do.
+#[derive(Debug, Subcommand)]
+pub enum Tuf {
+    /// Publish the next root: after a change of keys or thresholds in ca.toml, or to renew it.
+    Root {
+        /// The instance folder.
+        dir: PathBuf,
+        /// Write the next root into this file instead, to be signed elsewhere.
+        #[arg(long, value_name = "FILE")]
+        export: Option<PathBuf>,
+        /// Publish the root in this file, once enough keys have signed it.
+        #[arg(long, value_name = "FILE", conflicts_with = "export")]
+        import: Option<PathBuf>,
+    },
+    /// Add a signature to an exported root; needs no instance.
+    Sign {
+        /// The exported root; the signature is added in place.
+        file: PathBuf,
+        /// The private key: PKCS#8 PEM, readable by its owner alone.
+        #[arg(long, value_name = "KEY")]
+        key: PathBuf,
+    },
+    /// Sign targets, snapshot and timestamp where they age, as the running server does by itself.
+    Renew {
+        /// The instance folder.
+        dir: PathBuf,
     },
 }
 
@@ -148,4 +181,8 @@ pub enum TrustFile {
     SigningConfig,
     /// client_trust_config.json: both in one, for sigstore-python and `signer --instance`.
     ClientTrustConfig,
+    /// paraph_instance.v1.json
+    Instance,
+    /// 1.root.json of the TUF repository
+    Root,
 }

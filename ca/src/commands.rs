@@ -19,6 +19,7 @@ use crate::keys;
 use crate::oidc_dev::DevIssuer;
 use crate::run::{self, Mode};
 use crate::trust::TrustFiles;
+use crate::tuf;
 
 /// Runs one command; 0 when it did what it was told, else 1. `ca explain` has 12 for a token that
 /// would get no certificate.
@@ -37,6 +38,7 @@ pub fn run(cli: Cli) -> ExitCode {
             told => told.map(|_issued| ()),
         },
         Command::Fsck { dir } => run::fsck(&dir),
+        Command::Tuf(command) => tuf::command::run(&command),
         Command::Trust { dir, file, out, write } => trust(&dir, file, out, write),
     };
     match done {
@@ -55,6 +57,7 @@ fn init(flags: &Init) -> Result<(), Failure> {
         log: flags.log_url.clone().unwrap_or(local.log),
         ct: flags.ct_url.clone().unwrap_or(local.ct),
         tsa: flags.tsa_url.clone().unwrap_or(local.tsa),
+        tuf: None,
     };
     let plan = Plan { name: flags.name.clone(), address: flags.listen, urls, development: false };
     ceremony::init(&flags.dir, &plan, OffsetDateTime::now_utc())?;
@@ -64,9 +67,10 @@ fn init(flags: &Init) -> Result<(), Failure> {
     say(&format!(
         "made an instance in {dir}\n\
          next: read {dir}/ca.toml, name who may sign in it, then run: ca serve {dir}\n\
-         {dir}/keys/root.pem and tsa-root.pem are not needed to serve: keep them elsewhere"
+         {dir}/keys/root.pem and tsa-root.pem are not needed to serve: keep them elsewhere\n\
+         {dir}/keys/tuf-root.pem neither, but without it you sign a new TUF root each year"
     ));
-    Ok(())
+    say_how_to_trust(&instance)
 }
 
 fn serve(dir: &Path) -> Result<(), Failure> {
@@ -186,18 +190,38 @@ fn trust(dir: &Path, file: TrustFile, out: Option<PathBuf>, write: bool) -> Resu
     let files = TrustFiles::of(&instance, instance.config.development.then_some(issuer.as_str()));
     if write {
         files.write(&instance.public())?;
+        tuf::publish(&instance, Clock::system().now())?;
         return Ok(());
     }
+    say_how_to_trust(&instance)?;
     if let Some(folder) = out {
         std::fs::create_dir_all(&folder)?;
         files.write(&folder)?;
+        std::fs::write(folder.join("root.json"), tuf::first_root(dir)?)?;
         return Ok(());
     }
     print(match file {
         TrustFile::TrustedRoot => &files.trusted_root,
         TrustFile::SigningConfig => &files.signing_config,
         TrustFile::ClientTrustConfig => &files.client_trust_config,
+        TrustFile::Instance => &files.description,
+        // Its fingerprint is over every byte, the last line feed included.
+        TrustFile::Root => return Ok(std::io::stdout().write_all(&tuf::first_root(dir)?)?),
     })
+}
+
+/// The one value that a person compares, and the lines to type, on standard error: standard output
+/// may go into a file.
+fn say_how_to_trust(instance: &Instance) -> Result<(), Failure> {
+    let fingerprint = tuf::fingerprint(&instance.dir)?;
+    let (ca, tuf) = (&instance.config.urls.ca, instance.config.urls.tuf());
+    say(&format!(
+        "fingerprint {fingerprint}\n\
+         \x20 signer trust {ca} --fingerprint {fingerprint}\n\
+         \x20 cosign initialize --mirror {tuf} --root {tuf}/1.root.json \
+         --root-checksum {fingerprint}"
+    ));
+    Ok(())
 }
 
 /// Publishes the trust files. Until the logs are born nothing was signed under what is published,
@@ -209,10 +233,11 @@ fn publish(instance: &Instance, development_issuer: Option<&str>) -> Result<(), 
     } else {
         files.write(&instance.public())?;
     }
+    tuf::publish(instance, Clock::system().now())?;
     Ok(())
 }
 
-fn open(dir: &Path) -> Result<Instance, Failure> {
+pub(crate) fn open(dir: &Path) -> Result<Instance, Failure> {
     Ok(Instance::open(dir, Clock::system().now())?)
 }
 
@@ -224,6 +249,7 @@ fn local_urls(address: SocketAddr) -> Urls {
         ct: format!("{base}/ct"),
         tsa: format!("{base}/api/v1/timestamp"),
         ca: base,
+        tuf: None,
     }
 }
 
@@ -262,7 +288,7 @@ fn print(text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let _closed = writeln!(std::io::stderr(), "{text}");
 }
 

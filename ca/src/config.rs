@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 use serde::Deserialize;
+use tough::schema::RoleType;
 
 use crate::identity::config::{ConfigFault, is_loopback};
 use crate::identity::{CiProvider, IssuerConfig, IssuerTable};
 use crate::limits::LimitsConfig;
 use crate::proxy::Network;
 use crate::tls::TlsFiles;
+use crate::tuf::config::TufConfig;
 
 /// The whole of `ca.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,6 +42,12 @@ pub struct Config {
     /// The operator's own templates for pipelines.
     #[serde(default, rename = "ci_provider")]
     ci_providers: Vec<CiProvider>,
+    /// What a person confirms once before the first signature; nothing by default.
+    #[serde(default)]
+    pub notice: Option<String>,
+    /// The roles of the TUF repository.
+    #[serde(default)]
+    pub tuf: TufConfig,
 }
 
 /// Where the server listens.
@@ -73,6 +81,9 @@ pub struct Urls {
     pub ct: String,
     /// Timestamp authority: the full address that clients post to.
     pub tsa: String,
+    /// TUF repository; `/tuf` of the certificate authority where it is left out.
+    #[serde(default)]
+    pub tuf: Option<String>,
 }
 
 /// Why `ca.toml` is refused.
@@ -127,6 +138,17 @@ pub enum ConfigError {
     /// An `[[issuer]]` or `[[ci_provider]]` table cannot be.
     #[error(transparent)]
     Issuer(#[from] ConfigFault),
+    /// The notice cannot be shown.
+    #[error("notice must be 1 to 16384 bytes of printable text")]
+    Notice,
+    /// A role of `[tuf]` cannot be kept up.
+    #[error("tuf.{role}.{reason}")]
+    Tuf {
+        /// The role.
+        role: RoleType,
+        /// The key, and what it must be.
+        reason: &'static str,
+    },
     /// Two issuers have the same URL and the same audience.
     #[error("issuer.url = \"{url}\" stands twice with the same client_id")]
     IssuerTwice {
@@ -185,6 +207,13 @@ impl Config {
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(printable) {
             return Err(ConfigError::Name);
         }
+        if self.notice.as_ref().is_some_and(|notice| {
+            let printable = notice.chars().all(|c| c == '\n' || !c.is_control());
+            !printable || !(1..=MAX_NOTICE).contains(&notice.len())
+        }) {
+            return Err(ConfigError::Notice);
+        }
+        self.tuf.check().map_err(|(role, reason)| ConfigError::Tuf { role, reason })?;
         let kept_in = self.listen.behind_proxy || self.listen.tls.is_some();
         if !self.listen.address.ip().is_loopback() && !kept_in {
             return Err(ConfigError::OpenListener { address: self.listen.address });
@@ -234,7 +263,12 @@ pub struct Faces {
 }
 
 impl Urls {
-    /// Parses the four addresses.
+    /// The address of the TUF repository.
+    pub fn tuf(&self) -> String {
+        self.tuf.clone().unwrap_or_else(|| format!("{}/tuf", self.ca))
+    }
+
+    /// Parses the addresses.
     ///
     /// # Errors
     /// [`ConfigError::Url`] for the first one that is unusable.
@@ -256,6 +290,12 @@ impl Urls {
             return Err(refuse("ct", &self.ct, "must be a host alone, or a host and /ct"));
         }
         parse_url("tsa", &self.tsa)?;
+        if let Some(tuf) = &self.tuf {
+            parse_url("tuf", tuf)?;
+            if tuf.ends_with('/') {
+                return Err(refuse("tuf", tuf, "must not end with a slash"));
+            }
+        }
         let (log_host, ct_host) = (authority(&log), authority(&ct));
         if ct.path() == "/" && ct_host == log_host {
             return Err(refuse("ct", &self.ct, "needs the path /ct on the artifact log's host"));
@@ -298,6 +338,9 @@ fn default_metrics() -> SocketAddr {
 
 /// The file's name in the instance folder.
 pub const FILE_NAME: &str = "ca.toml";
+
+/// As much as a client will read.
+const MAX_NOTICE: usize = 16 * 1024;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

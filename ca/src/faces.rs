@@ -34,7 +34,9 @@ use crate::reload::{Current, Part, Step};
 use crate::timestamp::{self, TimestampAuthority};
 use crate::tls::Tls;
 use crate::trust::TrustFiles;
-use crate::{ct, logs, rekor};
+use crate::tuf::renew::Renewal;
+use crate::tuf::serve::Shelf;
+use crate::{ct, logs, rekor, tuf};
 
 /// What is served.
 pub struct Faces {
@@ -46,6 +48,8 @@ pub struct Faces {
     pub metrics_router: Router,
     /// What follows a changed ca.toml.
     pub parts: Vec<Box<dyn Part>>,
+    /// Keeps the TUF repository alive for as long as it runs.
+    pub renewal: Renewal,
 }
 
 /// Joins the faces of `instance` over the open logs. `development` is the identity provider
@@ -81,7 +85,10 @@ pub fn join(
         metrics: metrics.clone(),
     });
     let timestamps = Arc::new(TimestampAuthority::open(instance, engine, clock, &metrics)?);
+    let shelf = Shelf::open(&tuf::folder(&instance.dir))?;
+    let renewal = Renewal::new(instance, shelf.clone(), clock.clone(), metrics.clone());
     let health = Arc::new(Health {
+        tuf: shelf.clone(),
         fulcio: Arc::clone(&fulcio),
         timestamps: Arc::clone(&timestamps),
         engine: engine.clone(),
@@ -95,7 +102,8 @@ pub fn join(
     let parts: Vec<Box<dyn Part>> = vec![
         Box::new(follow_issuers(&fulcio, clock, development)),
         Box::new(follow_limits(&limits)),
-        Box::new(follow_files(&files, instance, development)),
+        Box::new(follow_files(&files, instance, clock, development)),
+        Box::new(renewal.follow()),
     ];
 
     let log_id = key_id_ecdsa(instance.log_key.public_key().spki_der());
@@ -105,6 +113,7 @@ pub fn join(
         .merge(timestamp::routes(timestamps))
         .nest("/ct", ct::routes(ct_log))
         .merge(trust_routes(&files))
+        .merge(tuf::serve::routes(shelf))
         .merge(health::routes(health));
     if let Some(issuer) = development {
         router = router.nest("/oidc", issuer.router()).merge(metrics_router.clone());
@@ -116,7 +125,7 @@ pub fn join(
         .layer(middleware::from_fn_with_state(limits, limits::by_address))
         .layer(middleware::from_fn_with_state(watched, watch));
     let router = by_host(router, instance.faces.ct_host.clone());
-    Ok(Faces { router, metrics, metrics_router, parts })
+    Ok(Faces { router, metrics, metrics_router, parts, renewal })
 }
 
 fn follow_issuers(
@@ -157,17 +166,19 @@ fn addresses_known(config: &Config) -> bool {
 fn follow_files(
     files: &Arc<Current<TrustFiles>>,
     instance: &Instance,
+    clock: &Clock,
     development: Option<&DevIssuer>,
 ) -> impl Part + use<> {
-    let (files, instance) = (Arc::clone(files), instance.clone());
+    let (files, instance, clock) = (Arc::clone(files), instance.clone(), clock.clone());
     let development = development.map(|issuer| issuer.issuer().to_owned());
     move |config: &Config| -> Result<Step, Failure> {
         let instance = Instance { config: config.clone(), ..instance.clone() };
         let new = TrustFiles::of(&instance, development.as_deref());
-        let (files, folder) = (Arc::clone(&files), instance.public());
+        let (files, now) = (Arc::clone(&files), clock.now());
         Ok(Box::new(move || {
             // What is served is right all the same, and a restart writes it again.
-            if let Err(error) = new.publish(&folder) {
+            let written = new.publish(&instance.public()).map_err(Failure::from);
+            if let Err(error) = written.and_then(|()| Ok(tuf::publish(&instance, now)?)) {
                 tracing::error!(%error, "the trust files were not written after a reload");
             }
             files.put(new);
@@ -298,6 +309,8 @@ fn face(path: &str) -> &'static str {
         "ca"
     } else if starts(&["/ct/"]) {
         "ct"
+    } else if starts(&["/tuf/"]) {
+        "tuf"
     } else if starts(&["/oidc/"]) {
         "oidc"
     } else {

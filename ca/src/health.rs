@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::profile::LIFE_SECONDS;
 use crate::timestamp::TimestampAuthority;
 use crate::tls::Tls;
+use crate::tuf::serve::Shelf;
 
 /// What readiness looks at.
 pub struct Health {
@@ -29,6 +30,8 @@ pub struct Health {
     pub timestamps: Arc<TimestampAuthority>,
     /// The logs.
     pub engine: tlog::engine::Engine,
+    /// What the TUF repository serves.
+    pub tuf: Shelf,
     /// The clock that everything signs with.
     pub clock: Clock,
     /// Where the verdict and the logs' figures are counted.
@@ -80,6 +83,9 @@ impl Health {
         {
             problems.push(format!("tls: the listener's certificate ended {} s ago", -left));
         }
+        if let Some(expiries) = self.tuf.expiries() {
+            problems.extend(expiries.problems(now));
+        }
         self.add_log_problems(&mut problems);
         for status in self.fulcio.identities.get().status() {
             if let (Some(fault), 0) = (status.fault, status.usable_keys) {
@@ -98,6 +104,9 @@ impl Health {
         {
             let days = left / DAY;
             warnings.push(format!("tls: the listener's certificate has {days} days left"));
+        }
+        if let Some(expiries) = self.tuf.expiries() {
+            warnings.extend(expiries.warnings(self.clock.now()));
         }
         warnings
     }

@@ -46,12 +46,24 @@ pub enum Role {
     TimestampRoot,
     /// Signs timestamps.
     Timestamp,
+    /// Signs the root of the TUF repository; may be kept elsewhere between renewals.
+    TufRoot,
+    /// Signs the targets, snapshots and timestamps of the TUF repository.
+    Tuf,
 }
 
 impl Role {
     /// All roles, in the order in which `ca init` makes them.
-    pub const ALL: [Self; 6] =
-        [Self::Root, Self::Issuing, Self::Ct, Self::Log, Self::TimestampRoot, Self::Timestamp];
+    pub const ALL: [Self; 8] = [
+        Self::Root,
+        Self::Issuing,
+        Self::TimestampRoot,
+        Self::Timestamp,
+        Self::Ct,
+        Self::Log,
+        Self::TufRoot,
+        Self::Tuf,
+    ];
 
     /// The roles whose key a running server needs; the two roots may be kept elsewhere.
     pub const SERVING: [Self; 4] = [Self::Issuing, Self::Ct, Self::Log, Self::Timestamp];
@@ -65,6 +77,8 @@ impl Role {
             Self::Log => "log",
             Self::TimestampRoot => "tsa-root",
             Self::Timestamp => "tsa",
+            Self::TufRoot => "tuf-root",
+            Self::Tuf => "tuf",
         }
     }
 

@@ -37,3 +37,4 @@ pub mod serve;
 pub mod timestamp;
 pub mod tls;
 pub mod trust;
+pub mod tuf;

@@ -42,6 +42,8 @@ pub struct Metrics {
     pub tls_ends: IntGauge,
     /// `paraph_reloads_total` by what (`tls`, `configuration`) and outcome (`taken`, `refused`).
     pub reloads: IntCounterVec,
+    /// `paraph_tuf_expires_seconds` by role: how long its signatures are still good.
+    pub tuf_expires: IntGaugeVec,
     /// `paraph_ready`: 1 when `/readyz` answers 200.
     pub ready: IntGauge,
 }
@@ -130,6 +132,10 @@ impl Metrics {
                     "Changed files, by what they are and what came of them.",
                     &["what", "outcome"],
                 )?,
+            )?,
+            tuf_expires: add(
+                &registry,
+                gauges("paraph_tuf_expires_seconds", "Life left of the signatures.", &["role"])?,
             )?,
             ready: add(&registry, IntGauge::new("paraph_ready", "1 when ready.")?)?,
             registry,

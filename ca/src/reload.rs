@@ -256,7 +256,8 @@ pub async fn watch(mut reload: Reload, mut hangup: Hangup) {
 }
 
 /// What may change while the server runs.
-const FOLLOWED: [&str; 5] = ["issuer", "ci_provider", "limits", "sign_in", "listen.tls"];
+const FOLLOWED: [&str; 7] =
+    ["issuer", "ci_provider", "limits", "notice", "sign_in", "tuf", "listen.tls"];
 
 /// How often the file is looked at.
 pub const LOOK: Duration = Duration::from_secs(2);

@@ -54,7 +54,7 @@ async fn run(instance: Instance, mode: Mode) -> Result<(), Failure> {
     let tls = listen.tls.as_ref().map(|files| Tls::open(&instance.dir, files)).transpose()?;
     let tls = tls.map(Arc::new);
     let engine = logs::open(&instance, &clock)?;
-    let Faces { router, metrics, metrics_router, mut parts } =
+    let Faces { router, metrics, metrics_router, mut parts, renewal } =
         faces::join(&instance, &engine, &clock, issuer.as_ref(), tls.clone())?;
     if let Some(tls) = &tls {
         tokio::spawn(watch_tls(Arc::clone(tls), clock.clone(), metrics.clone()));
@@ -67,6 +67,7 @@ async fn run(instance: Instance, mode: Mode) -> Result<(), Failure> {
         tls: tls.as_deref().map(Tls::acceptor),
         proxies: TrustedProxies::new(&listen.trusted_proxies),
     };
+    let renewal = tokio::spawn(renewal.run());
 
     let (stop, stopping) = watch::channel(false);
     let mut serving = vec![tokio::spawn(serve::serve(
@@ -95,6 +96,7 @@ async fn run(instance: Instance, mode: Mode) -> Result<(), Failure> {
         std::process::exit(1);
     });
     let _no_receiver = stop.send(true);
+    renewal.abort();
     for server in serving {
         let _panicked = server.await;
     }

@@ -1,5 +1,5 @@
 //! What the instance publishes so that clients can trust it: the trust root, the signing
-//! configuration, and both in one file for sigstore-python.
+//! configuration, both in one file for sigstore-python, and the description of the instance.
 //!
 //! They are made from the configuration and the keys that run the server, and never by hand, so
 //! that a log id or an origin cannot be wrong.
@@ -8,15 +8,17 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use formats::instance::{Faces, InstanceDescription};
 use formats::key::KeyDetails;
 use formats::signing_config::{ClientTrustConfig, Selector, Service, SigningConfig};
 use formats::trusted_root::{CertificateAuthority, TransparencyLog, TrustedRoot, Window};
 use merkle::note::key_id_ecdsa;
 
+use crate::config::Urls;
 use crate::instance::Instance;
 use crate::keys::Signer;
 
-/// The three files, as text.
+/// The files, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustFiles {
     /// `trusted_root.json`.
@@ -25,6 +27,8 @@ pub struct TrustFiles {
     pub signing_config: String,
     /// `client_trust_config.json`.
     pub client_trust_config: String,
+    /// `paraph_instance.v1.json`.
+    pub description: String,
 }
 
 /// Why the published trust files are refused.
@@ -51,7 +55,7 @@ pub enum TrustError {
 }
 
 impl TrustFiles {
-    /// Makes the three files of an instance. `development_issuer` is the identity provider of
+    /// Makes the files of an instance. `development_issuer` is the identity provider of
     /// `ca dev`, where there is one.
     pub fn of(instance: &Instance, development_issuer: Option<&str>) -> Self {
         let trusted_root = trusted_root(instance);
@@ -64,11 +68,12 @@ impl TrustFiles {
             trusted_root: trusted_root.to_json(),
             signing_config: signing_config.to_json(),
             client_trust_config: both.to_json(),
+            description: description(instance, development_issuer).to_json(),
         }
     }
 
     /// Publishes the files in `folder`. The trust root is compared with one that is there; the
-    /// other two follow it and the list of issuers, and are written anew when that changes.
+    /// others follow it and the list of issuers, and are written anew when that changes.
     ///
     /// # Errors
     /// [`TrustError::Drifted`] when the trust root differs: a swapped key or an edited URL must not
@@ -99,11 +104,12 @@ impl TrustFiles {
     }
 
     /// Name and text of each file.
-    pub fn named(&self) -> [(&'static str, &str); 3] {
+    pub fn named(&self) -> [(&'static str, &str); 4] {
         [
             ("trusted_root.json", self.trusted_root.as_str()),
             ("signing_config.v0.2.json", self.signing_config.as_str()),
             ("client_trust_config.json", self.client_trust_config.as_str()),
+            (formats::instance::FILE_NAME, self.description.as_str()),
         ]
     }
 }
@@ -163,6 +169,22 @@ fn signing_config(instance: &Instance, development_issuer: Option<&str>) -> Sign
     }
 }
 
+fn description(instance: &Instance, development_issuer: Option<&str>) -> InstanceDescription {
+    let config = &instance.config;
+    let Urls { ca, log, ct, tsa, .. } = config.urls.clone();
+    let client_id = match (development_issuer, config.issuers.first()) {
+        (None, Some(issuer)) => issuer.client_id.clone(),
+        _ => DEFAULT_CLIENT_ID.to_owned(),
+    };
+    let oidc = development_issuer.map(ToOwned::to_owned);
+    InstanceDescription {
+        name: config.name.clone(),
+        client_id,
+        notice: config.notice.clone(),
+        faces: Faces { ca, log, ct, tsa, oidc, tuf: config.urls.tuf() },
+    }
+}
+
 fn read(path: &Path) -> Result<Option<String>, TrustError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
@@ -182,3 +204,6 @@ fn write(path: &Path, text: &str) -> Result<(), TrustError> {
     };
     write().map_err(|source| TrustError::File { path: path.to_owned(), source })
 }
+
+/// What clients send when nothing else is said.
+const DEFAULT_CLIENT_ID: &str = "sigstore";

@@ -1,9 +1,11 @@
 # shellcheck shell=bash disable=SC2154
-# The clients that were fetched, and how each of them verifies. Sourced by run.sh and sign-in.sh,
-# never run by itself.
+# The clients that were fetched, and how each of them verifies. Sourced by run.sh, sign-in.sh
+# and tuf.sh, never run by itself.
 #
 #   find_clients             fetches them; sets $clients, their folder, and $node
 #   missing CLIENT           succeeds, and prints why, when it can't take part
+#   note, note_failure       keep a line, or a failure with the end of its log, in $scratch
+#   print_notes              tells them
 #   verify_with_CLIENT BUNDLE FILE IDENTITY ISSUER
 #
 # The last needs $programs (instance.sh) and $public, the folder of the instance's trust root.
@@ -51,6 +53,31 @@ verify_with_sigstore_js() {
 verify_with_sigstore_go() {
     bounded "$clients/bin/sigstore-go-verification" -trustedrootJSONpath "$public/trusted_root.json" \
         -artifact "$2" -expectedSAN "$3" -expectedIssuer "$4" "$1"
+}
+
+note() {
+    echo "$1" >>"$scratch/notes"
+}
+
+note_failure() {
+    {
+        echo "$1:"
+        tail -n 12 "$2" | cut -c1-400 | sed 's/^/    /'
+    } >>"$scratch/failures"
+}
+
+# The notes and failures of the run, and what the instance said last when there are any.
+print_notes() {
+    if [ -s "$scratch/notes" ]; then
+        sort -u "$scratch/notes"
+        echo
+    fi
+    if [ -s "$scratch/failures" ]; then
+        cat "$scratch/failures"
+        echo "The instance's last words, if any:"
+        tail -n 20 "$scratch/instance.log" | cut -c1-400 | sed 's/^/    /'
+        echo
+    fi
 }
 
 bounded() {

@@ -23,6 +23,8 @@ main() {
     fi
     echo "clients in $cache"
     get cosign "$COSIGN_DEB $COSIGN_SUM" get_cosign
+    get cosign-2 "$COSIGN_2_DEB $COSIGN_2_SUM" get_cosign_2
+    get gitsign "$GITSIGN_DEB $GITSIGN_SUM" get_gitsign
     get sigstore-go "$SIGSTORE_GO_DEB $SIGSTORE_GO_SUM" get_sigstore_go
     get sigstore-python "$PYTHON_VERSION" get_sigstore_python
     get node "$NODE_VERSION" get_node
@@ -59,6 +61,21 @@ get_cosign() {
         from_module "$COSIGN_MODULE" ||
         give_up "neither the Debian pool nor the Go module could be had"
     "$cache/bin/cosign" version
+}
+
+# Both majors in one folder: the older one is called cosign-2. The module would have the name
+# of the newer one.
+get_cosign_2() {
+    from_pool "$COSIGN_2_DEB" "$COSIGN_2_SUM" cosign=cosign-2 ||
+        give_up "the Debian pool's package could not be had"
+    "$cache/bin/cosign-2" version
+}
+
+get_gitsign() {
+    from_pool "$GITSIGN_DEB" "$GITSIGN_SUM" gitsign ||
+        from_module "$GITSIGN_MODULE" ||
+        give_up "neither the Debian pool nor the Go module could be had"
+    "$cache/bin/gitsign" --version
 }
 
 get_sigstore_go() {
@@ -149,7 +166,7 @@ get_dex() {
     "$cache/bin/dex" version
 }
 
-# from_pool DEB SUM PROGRAM...: out of a Debian package, unpacked and never installed. The
+# from_pool DEB SUM PROGRAM[=NAME]...: out of a Debian package, unpacked and never installed. The
 # programs need only libc, so a package of a newer Debian than this machine's will do.
 from_pool() {
     local deb=$1 sum=$2 base file
@@ -165,7 +182,7 @@ from_pool() {
         dpkg-deb -x "$file" "$file.d" || continue
         local program
         for program in "$@"; do
-            install -m 755 "$file.d/usr/bin/$program" "$cache/bin/$program"
+            install -m 755 "$file.d/usr/bin/${program%%=*}" "$cache/bin/${program#*=}"
         done
         rm -rf "$file.d" "$file"
         return 0
@@ -225,6 +242,13 @@ APT_HELPER=/usr/lib/apt/apt-helper
 COSIGN_DEB=pool/main/c/cosign/cosign_3.1.1-2_amd64.deb
 COSIGN_SUM=d8622ebffce1d69197288fc030ff06a4c247af5507107f85c5a878870b686b23
 COSIGN_MODULE=github.com/sigstore/cosign/v3/cmd/cosign@v3.1.1
+
+COSIGN_2_DEB=pool/main/c/cosign/cosign_2.5.0-2+b4_amd64.deb
+COSIGN_2_SUM=aef4fb6635710fd369ef73c07dde35540f45c877984e20f37aa11e181bb597c3
+
+GITSIGN_DEB=pool/main/g/gitsign/gitsign_0.16.1-3_amd64.deb
+GITSIGN_SUM=f7d3b09cc6a5a51d1380a3688c5b06686eb0f33e7785b587b6db9f65192e5a29
+GITSIGN_MODULE=github.com/sigstore/gitsign@v0.16.1
 
 SIGSTORE_GO_DEB=pool/main/s/sigstore-go/sigstore-go_1.3.0-1_amd64.deb
 SIGSTORE_GO_SUM=9a316dbb069b370ffd47c1a0cd0b07b42d45575f1f623c0301ebdad4bb19d83d

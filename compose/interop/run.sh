@@ -221,17 +221,6 @@ not_by_design() {
 
 # --- the report ------------------------------------------------------------------------
 
-note() {
-    echo "$1" >>"$scratch/notes"
-}
-
-note_failure() {
-    {
-        echo "$1:"
-        tail -n 12 "$2" | cut -c1-400 | sed 's/^/    /'
-    } >>"$scratch/failures"
-}
-
 print_matrix() {
     local producer column
     passed=0 failed=0 skipped=0
@@ -257,16 +246,7 @@ print_matrix() {
         echo
     done
     echo
-    if [ -s "$scratch/notes" ]; then
-        sort -u "$scratch/notes"
-        echo
-    fi
-    if [ -s "$scratch/failures" ]; then
-        cat "$scratch/failures"
-        echo "The instance's last words, if any:"
-        tail -n 20 "$scratch/instance.log" | cut -c1-400 | sed 's/^/    /'
-        echo
-    fi
+    print_notes
     echo "$passed passed, $failed failed, $skipped skipped"
 }
 

@@ -15,6 +15,8 @@ use ca::keys::{SignFailed, Signer};
 use ca::logs;
 use ca::oidc_dev::DevIssuer;
 use ca::proof::{self, KeyRule, ProvenKey};
+use ca::trust::TrustFiles;
+use ca::tuf;
 use formats::key::PublicKey;
 use p256::ecdsa::SigningKey;
 use p256::ecdsa::signature::Signer as _;
@@ -49,12 +51,16 @@ impl Desk {
                 ct: format!("{base}/ct"),
                 tsa: format!("{base}/api/v1/timestamp"),
                 ca: base,
+                tuf: None,
             },
             development: true,
         };
         ceremony::init(&dir, &plan, OffsetDateTime::from_unix_timestamp(BORN).unwrap()).unwrap();
         let clock = Clock::fixed(BORN + 60);
         let instance = Instance::open(&dir, clock.now()).unwrap();
+        let issuer = instance.config.development_issuer();
+        TrustFiles::of(&instance, Some(&issuer)).write(&instance.public()).unwrap();
+        tuf::publish(&instance, clock.now()).unwrap();
         let engine = logs::open(&instance, &clock).unwrap();
         let key = std::fs::read_to_string(ceremony::development_key(&dir)).unwrap();
         let url = instance.config.development_issuer();
