@@ -75,8 +75,10 @@ fn init(flags: &Init) -> Result<(), Failure> {
 
 fn serve(dir: &Path) -> Result<(), Failure> {
     let instance = open(dir)?;
-    if instance.config.issuers.is_empty() {
-        tracing::warn!("ca.toml names no [[issuer]]: nobody can get a certificate");
+    if instance.config.issuers.is_empty() && instance.config.sign_in.connectors.is_empty() {
+        tracing::warn!(
+            "ca.toml names no [[issuer]] and no [[sign_in.connector]]: nobody can get a certificate"
+        );
     }
     for place in instance.config.issuers.iter().flat_map(|issuer| issuer.allow.closed()) {
         tracing::warn!("{place} vouches for the public and has no allow rule: nobody may sign");
@@ -119,7 +121,7 @@ fn dev(dir: Option<PathBuf>, listen: Option<SocketAddr>) -> Result<(), Failure> 
         bound
     };
     let instance = open(&dir)?;
-    let issuer = instance.config.development_issuer();
+    let issuer = instance.config.sign_in_issuer();
     publish(&instance, Some(&issuer))?;
     let issuer = development_issuer(&issuer, &dir)?;
     run::serve(instance, Mode::Development { bound, issuer })
@@ -171,7 +173,7 @@ fn token(dir: &Path, email: &str, audience: &str) -> Result<(), Failure> {
         )
         .into());
     }
-    let token = development_issuer(&config.development_issuer(), dir)?.token(email, audience)?;
+    let token = development_issuer(&config.sign_in_issuer(), dir)?.token(email, audience)?;
     let mut out = std::io::stdout();
     // Into a file goes the token alone: cosign sends what a token file holds, line feed and all.
     let end = if out.is_terminal() { "\n" } else { "" };
@@ -186,7 +188,7 @@ fn development_issuer(url: &str, dir: &Path) -> Result<DevIssuer, Failure> {
 
 fn trust(dir: &Path, file: TrustFile, out: Option<PathBuf>, write: bool) -> Result<(), Failure> {
     let instance = open(dir)?;
-    let issuer = instance.config.development_issuer();
+    let issuer = instance.config.sign_in_issuer();
     let files = TrustFiles::of(&instance, instance.config.development.then_some(issuer.as_str()));
     if write {
         files.write(&instance.public())?;

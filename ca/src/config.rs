@@ -10,6 +10,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use tough::schema::RoleType;
 
+use crate::broker::config::{SignIn, SignInFault};
 use crate::identity::config::{ConfigFault, is_loopback};
 use crate::identity::{CiProvider, IssuerConfig, IssuerTable};
 use crate::limits::LimitsConfig;
@@ -48,6 +49,9 @@ pub struct Config {
     /// The roles of the TUF repository.
     #[serde(default)]
     pub tuf: TufConfig,
+    /// The sign-in of this instance: providers that people sign in with; none by default.
+    #[serde(default)]
+    pub sign_in: SignIn,
 }
 
 /// Where the server listens.
@@ -155,15 +159,18 @@ pub enum ConfigError {
         /// The URL.
         url: String,
     },
-    /// An issuer of the configuration is the development provider of this very instance.
+    /// An issuer of the configuration is the sign-in of this very instance.
     #[error(
-        "issuer.url = \"{url}\" is the development provider, which `ca serve` does not have: \
-         anyone could sign as anyone"
+        "issuer.url = \"{url}\" is this instance's own sign-in; name its providers in \
+         [[sign_in.connector]] instead"
     )]
-    DevelopmentIssuer {
+    OwnIssuer {
         /// The URL.
         url: String,
     },
+    /// `[sign_in]` is refused.
+    #[error(transparent)]
+    SignIn(#[from] SignInFault),
 }
 
 impl Config {
@@ -226,15 +233,16 @@ impl Config {
             if self.issuers.iter().take(position).any(|known| known.is_same_entry(issuer)) {
                 return Err(ConfigError::IssuerTwice { url: issuer.url.clone() });
             }
-            if issuer.url == self.development_issuer() {
-                return Err(ConfigError::DevelopmentIssuer { url: issuer.url.clone() });
+            if issuer.url == self.sign_in_issuer() {
+                return Err(ConfigError::OwnIssuer { url: issuer.url.clone() });
             }
         }
+        self.sign_in.check()?;
         Ok(())
     }
 
-    /// The URL of the development identity provider, which `ca dev` alone serves.
-    pub fn development_issuer(&self) -> String {
+    /// The issuer URL of the instance's own sign-in; in `ca dev` that of the development provider.
+    pub fn sign_in_issuer(&self) -> String {
         format!("{}/oidc", self.urls.ca.trim_end_matches('/'))
     }
 }

@@ -7,6 +7,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use formats::certificate::SubjectName;
 use formats::json;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::admit::Miss;
+use crate::broker::Broker;
 use crate::ceremony;
 use crate::cli::{Explain, Output};
 use crate::clock::Clock;
@@ -50,16 +52,14 @@ pub fn explain(flags: &Explain) -> Result<bool, Failure> {
 fn identities(dir: &Path) -> Result<Identities, Failure> {
     let config = Config::read(dir)?;
     let clock = Clock::system().as_seconds();
-    let mut issuers = config.issuers.clone();
-    if !config.development {
-        return Ok(Identities::new(issuers, clock)?);
-    }
-    let key = keys::read_pem(&ceremony::development_key(dir))?;
-    let development = DevIssuer::new(&config.development_issuer(), &key, clock.clone())?;
-    issuers.push(development.trust());
-    let identities = Identities::new(issuers, clock)?;
-    identities.pin_keys(development.issuer(), development.jwks())?;
-    Ok(identities)
+    let development = if config.development {
+        let key = keys::read_pem(&ceremony::development_key(dir))?;
+        Some(DevIssuer::new(&config.sign_in_issuer(), &key, Arc::clone(&clock))?)
+    } else {
+        None
+    };
+    let broker = Broker::open(dir, &config, development.as_ref(), Arc::clone(&clock))?;
+    Ok(broker.door(&broker.settings(), config.issuers, clock)?)
 }
 
 fn of_token(identities: &Identities, path: &Path) -> Result<Told, Failure> {

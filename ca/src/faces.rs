@@ -18,12 +18,12 @@ use tracing::Instrument as _;
 
 use crate::answer::{self, Reason, Refusal};
 use crate::audit::Strangers;
+use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::fulcio::{self, ChainText, Fulcio};
 use crate::health::{self, Health};
-use crate::identity::{Identities, IssuerConfig};
 use crate::instance::Instance;
 use crate::issue::Authority;
 use crate::limits::{self, Limits};
@@ -65,7 +65,9 @@ pub fn join(
     tls: Option<Arc<Tls>>,
 ) -> Result<Faces, Failure> {
     let metrics = Metrics::new()?;
-    let identities = identities(instance.config.issuers.clone(), clock, development)?;
+    let broker = Broker::open(&instance.dir, &instance.config, development, clock.as_seconds())?;
+    let identities =
+        broker.door(&broker.settings(), instance.config.issuers.clone(), clock.as_seconds())?;
 
     let ct_log = logs::ct_log(instance, engine, clock)?;
     let authority = Authority::new(
@@ -84,6 +86,14 @@ pub fn join(
         chain: ChainText::of(&instance.authority),
         metrics: metrics.clone(),
     });
+    let pinned = Arc::downgrade(&fulcio);
+    let own_issuer = broker.issuer().to_owned();
+    broker.on_new_keys(move |jwks| {
+        let Some(fulcio) = pinned.upgrade() else { return };
+        if let Err(error) = fulcio.identities.get().pin_keys(&own_issuer, jwks) {
+            tracing::error!(%error, "the next key of the sign-in is not trusted");
+        }
+    });
     let timestamps = Arc::new(TimestampAuthority::open(instance, engine, clock, &metrics)?);
     let shelf = Shelf::open(&tuf::folder(&instance.dir))?;
     let renewal = Renewal::new(instance, shelf.clone(), clock.clone(), metrics.clone());
@@ -100,7 +110,7 @@ pub fn join(
     let files =
         Arc::new(Current::new(TrustFiles::of(instance, development.map(DevIssuer::issuer))));
     let parts: Vec<Box<dyn Part>> = vec![
-        Box::new(follow_issuers(&fulcio, clock, development)),
+        Box::new(follow_issuers(&fulcio, clock, &broker)),
         Box::new(follow_limits(&limits)),
         Box::new(follow_files(&files, instance, clock, development)),
         Box::new(renewal.follow()),
@@ -115,8 +125,9 @@ pub fn join(
         .merge(trust_routes(&files))
         .merge(tuf::serve::routes(shelf))
         .merge(health::routes(health));
-    if let Some(issuer) = development {
-        router = router.nest("/oidc", issuer.router()).merge(metrics_router.clone());
+    router = router.nest("/oidc", broker.router());
+    if development.is_some() {
+        router = router.merge(metrics_router.clone());
     }
     let watched = Arc::new(Watch { metrics: metrics.clone(), ids: RequestIds::new()? });
     let router = router
@@ -128,17 +139,18 @@ pub fn join(
     Ok(Faces { router, metrics, metrics_router, parts, renewal })
 }
 
-fn follow_issuers(
-    fulcio: &Arc<Fulcio>,
-    clock: &Clock,
-    development: Option<&DevIssuer>,
-) -> impl Part + use<> {
-    let (fulcio, clock, development) = (Arc::clone(fulcio), clock.clone(), development.cloned());
+fn follow_issuers(fulcio: &Arc<Fulcio>, clock: &Clock, broker: &Broker) -> impl Part + use<> {
+    let (fulcio, clock, broker) = (Arc::clone(fulcio), clock.clone(), broker.clone());
     move |config: &Config| -> Result<Step, Failure> {
-        let mut new = identities(config.issuers.clone(), &clock, development.as_ref())?;
+        let sign_in = broker.prepare(config)?;
+        let issuers = config.issuers.clone();
+        let mut new = broker.door(&sign_in, issuers, clock.as_seconds())?;
         new.take_over_keys(&fulcio.identities.get());
-        let fulcio = Arc::clone(&fulcio);
-        Ok(Box::new(move || fulcio.identities.put(new)))
+        let (fulcio, broker) = (Arc::clone(&fulcio), broker.clone());
+        Ok(Box::new(move || {
+            fulcio.identities.put(new);
+            broker.put(sign_in);
+        }))
     }
 }
 
@@ -184,20 +196,6 @@ fn follow_files(
             files.put(new);
         }))
     }
-}
-
-fn identities(
-    mut issuers: Vec<IssuerConfig>,
-    clock: &Clock,
-    development: Option<&DevIssuer>,
-) -> Result<Identities, Failure> {
-    issuers.extend(development.map(DevIssuer::trust));
-    let identities = Identities::new(issuers, clock.as_seconds())?;
-    if let Some(issuer) = development {
-        // It lives in this process: asking it over the network would be asking oneself.
-        identities.pin_keys(issuer.issuer(), issuer.jwks())?;
-    }
-    Ok(identities)
 }
 
 fn trust_routes(files: &Arc<Current<TrustFiles>>) -> Router {

@@ -7,6 +7,7 @@
 pub mod admit;
 pub mod answer;
 pub mod audit;
+pub mod broker;
 pub mod ceremony;
 pub mod cli;
 pub mod clock;

@@ -1,53 +1,31 @@
-//! The development issuer: an OpenID provider that believes every address it is told.
+//! The development issuer: a key on this machine that vouches for every address it is told.
 //!
 //! It stands in for a real provider on a developer's own machine, so that every client's sign-in
-//! can be used and tested without an account anywhere. It refuses an issuer URL that is not on
-//! loopback, answers only to loopback host names (a page elsewhere that rebinds its name to
-//! 127.0.0.1 gets no token), and redirects only to loopback.
+//! can be used and tested without an account anywhere. Its pages are those of the sign-in
+//! ([`crate::broker`]), where it is one connector; `ca token` and tests take tokens from here.
 
-mod answer;
-mod authorize;
-mod grants;
-mod page;
-mod redeem;
-mod redirect;
-
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware;
-use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openidconnect::url::Url;
-use pem_rfc7468::LineEnding;
 use serde_json::{Value, json};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use self::grants::Grants;
+use crate::broker::keys::{TokenKey, TokenKeyError};
 use crate::identity::config::{is_loopback, issuer_url};
 use crate::identity::{Clock, IssuerConfig, IssuerKind, email};
 
-/// A development issuer with its key. Cloning shares both, and the sign-ins in progress.
+/// A development issuer with its key. Cloning shares both.
 #[derive(Clone)]
 pub struct DevIssuer(Arc<Inner>);
 
 struct Inner {
     issuer: String,
-    /// The path that the router is mounted at: the issuer URL's.
-    path: String,
-    key: KeyPair,
-    key_id: String,
+    key: Arc<TokenKey>,
     jwks: Vec<u8>,
     clock: Clock,
-    grants: Mutex<Grants>,
 }
 
 impl DevIssuer {
@@ -57,25 +35,11 @@ impl DevIssuer {
     /// # Errors
     /// [`DevIssuerError::NotLoopback`], or [`DevIssuerError::Key`].
     pub fn new(issuer: &str, key_pem: &str, clock: Clock) -> Result<Self, DevIssuerError> {
-        let url = issuer_url(issuer).ok().filter(is_loopback).filter(|url| url.scheme() == "http");
-        let url = url.ok_or(DevIssuerError::NotLoopback)?;
-        let (label, der) = pem_rfc7468::decode_vec(key_pem.trim_ascii().as_bytes())
-            .map_err(|_| DevIssuerError::Key)?;
-        let der = Zeroizing::new(der);
-        if label != KEY_LABEL {
-            return Err(DevIssuerError::Key);
-        }
-        let key = KeyPair::from_pkcs8(&der).map_err(|_| DevIssuerError::Key)?;
-        let (key_id, jwks) = publish(&key);
-        Ok(Self(Arc::new(Inner {
-            issuer: issuer.to_owned(),
-            path: mount_path(&url),
-            key,
-            key_id,
-            jwks,
-            clock,
-            grants: Mutex::default(),
-        })))
+        let url = issuer_url(issuer).ok().filter(is_loopback);
+        url.filter(|url| url.scheme() == "http").ok_or(DevIssuerError::NotLoopback)?;
+        let key = Arc::new(TokenKey::from_pem(key_pem)?);
+        let jwks = json!({ "keys": [key.jwk()] }).to_string().into_bytes();
+        Ok(Self(Arc::new(Inner { issuer: issuer.to_owned(), key, jwks, clock })))
     }
 
     /// Makes a new key: RSA-2048 in PKCS#8 PEM. Takes a tenth of a second or so.
@@ -83,11 +47,7 @@ impl DevIssuer {
     /// # Errors
     /// [`DevIssuerError::Provider`] if the cryptographic provider fails.
     pub fn generate_key() -> Result<Zeroizing<String>, DevIssuerError> {
-        let key = KeyPair::generate(KeySize::Rsa2048).map_err(|_| DevIssuerError::Provider)?;
-        let der = key.as_der().map_err(|_| DevIssuerError::Provider)?;
-        pem_rfc7468::encode_string(KEY_LABEL, LineEnding::LF, der.as_ref())
-            .map(Zeroizing::new)
-            .map_err(|_| DevIssuerError::Provider)
+        Ok(TokenKey::generate_pem()?)
     }
 
     /// The issuer URL: the `iss` of its tokens.
@@ -113,8 +73,24 @@ impl DevIssuer {
     ///
     /// # Errors
     /// [`DevIssuerError::Email`] or [`DevIssuerError::Audience`] for what no token can carry.
-    pub fn token(&self, email: &str, audience: &str) -> Result<String, DevIssuerError> {
-        self.token_with_nonce(email, audience, None)
+    pub fn token(&self, address: &str, audience: &str) -> Result<String, DevIssuerError> {
+        email::check(address).map_err(DevIssuerError::Email)?;
+        let printable = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
+        if audience.is_empty() || audience.len() > MAX_AUDIENCE || !printable(audience) {
+            return Err(DevIssuerError::Audience);
+        }
+        let now = (self.0.clock)();
+        let user_id = Self::user_id(address);
+        self.mint(&json!({
+            "iss": self.issuer(),
+            "sub": format!("{CONNECTOR}:{user_id}"),
+            "aud": audience,
+            "iat": now,
+            "exp": now.saturating_add(TOKEN_SECONDS),
+            "email": address,
+            "email_verified": true,
+            "federated_claims": { "connector_id": self.issuer(), "user_id": user_id },
+        }))
     }
 
     /// A token with exactly these claims, right or wrong. For tests and `ca token --claims`.
@@ -122,8 +98,7 @@ impl DevIssuer {
     /// # Errors
     /// [`DevIssuerError::Provider`] if the cryptographic provider fails.
     pub fn mint(&self, claims: &Value) -> Result<String, DevIssuerError> {
-        let header = json!({ "alg": "RS256", "kid": self.0.key_id, "typ": "JWT" });
-        self.sign(header.to_string().as_bytes(), claims.to_string().as_bytes())
+        Ok(self.0.key.mint(claims)?)
     }
 
     /// Signs any header and any claims (RS256), so that a test can forge what [`Self::mint`]
@@ -132,66 +107,23 @@ impl DevIssuer {
     /// # Errors
     /// [`DevIssuerError::Provider`] if the cryptographic provider fails.
     pub fn sign(&self, header: &[u8], claims: &[u8]) -> Result<String, DevIssuerError> {
-        let mut jwt =
-            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-        let mut signature = vec![0; self.0.key.public_modulus_len()];
-        self.0
-            .key
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), jwt.as_bytes(), &mut signature)
-            .map_err(|_| DevIssuerError::Provider)?;
-        jwt.push('.');
-        URL_SAFE_NO_PAD.encode_string(&signature, &mut jwt);
-        Ok(jwt)
+        Ok(self.0.key.sign(header, claims)?)
     }
 
     /// The `kid` of its one key, for forged headers.
     #[must_use]
     pub fn key_id(&self) -> &str {
-        &self.0.key_id
+        self.0.key.key_id()
     }
 
-    /// Its pages and endpoints, to be nested at the issuer URL's path.
-    pub fn router(&self) -> Router {
-        Router::new()
-            .route("/.well-known/openid-configuration", get(answer::discovery))
-            .route("/jwks", get(answer::jwks))
-            .route("/auth", get(authorize::show).post(authorize::submit))
-            .route("/token", post(redeem::token))
-            .route("/dev/token", get(answer::dev_token))
-            .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-            .layer(middleware::from_fn(answer::loopback_host_only))
-            .with_state(self.clone())
+    pub(crate) fn key(&self) -> Arc<TokenKey> {
+        Arc::clone(&self.0.key)
     }
 
-    fn token_with_nonce(
-        &self,
-        address: &str,
-        audience: &str,
-        nonce: Option<&str>,
-    ) -> Result<String, DevIssuerError> {
-        email::check(address).map_err(DevIssuerError::Email)?;
-        let printable = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
-        if audience.is_empty() || audience.len() > MAX_AUDIENCE || !printable(audience) {
-            return Err(DevIssuerError::Audience);
-        }
-        let now = self.now();
-        let mut claims = json!({
-            "iss": self.issuer(),
-            "sub": subject_of(address),
-            "aud": audience,
-            "iat": now,
-            "exp": now.saturating_add(TOKEN_SECONDS),
-            "email": address,
-            "email_verified": true,
-        });
-        if let (Some(nonce), Some(members)) = (nonce, claims.as_object_mut()) {
-            members.insert("nonce".to_owned(), nonce.into());
-        }
-        self.mint(&claims)
-    }
-
-    fn now(&self) -> i64 {
-        (self.0.clock)()
+    /// The same for one address always, and no address to look at.
+    pub(crate) fn user_id(address: &str) -> String {
+        let hash = digest(&SHA256, format!("{SUBJECT_DOMAIN}{address}").as_bytes());
+        URL_SAFE_NO_PAD.encode(hash.as_ref().get(..SUBJECT_BYTES).unwrap_or_default())
     }
 }
 
@@ -215,36 +147,24 @@ pub enum DevIssuerError {
     Provider,
 }
 
-/// The key id (RFC 7638: SHA-256 over the required members in order) and the JWK set.
-fn publish(key: &KeyPair) -> (String, Vec<u8>) {
-    let public = key.public_key();
-    let encode = |number: &[u8]| URL_SAFE_NO_PAD.encode(number);
-    let n = encode(public.modulus().big_endian_without_leading_zero());
-    let e = encode(public.exponent().big_endian_without_leading_zero());
-    let required = format!("{{\"e\":\"{e}\",\"kty\":\"RSA\",\"n\":\"{n}\"}}");
-    let key_id = encode(digest(&SHA256, required.as_bytes()).as_ref());
-    let jwk = json!({
-        "kty": "RSA", "use": "sig", "alg": "RS256", "kid": key_id, "n": n, "e": e,
-    });
-    (key_id, json!({ "keys": [jwk] }).to_string().into_bytes())
-}
-
-/// The same for one address always, and no address to look at.
-fn subject_of(address: &str) -> String {
-    let hash = digest(&SHA256, format!("{SUBJECT_DOMAIN}{address}").as_bytes());
-    URL_SAFE_NO_PAD.encode(hash.as_ref().get(..SUBJECT_BYTES).unwrap_or_default())
-}
-
-fn mount_path(url: &Url) -> String {
-    url.path().trim_end_matches('/').to_owned()
+impl From<TokenKeyError> for DevIssuerError {
+    fn from(error: TokenKeyError) -> Self {
+        match error {
+            TokenKeyError::Key | TokenKeyError::File(_) | TokenKeyError::InFolder { .. } => {
+                Self::Key
+            }
+            TokenKeyError::Provider | TokenKeyError::Folder { .. } => Self::Provider,
+        }
+    }
 }
 
 /// The audience that Sigstore clients ask for.
 pub const DEFAULT_AUDIENCE: &str = "sigstore";
 
+/// The development issuer's name among the ways to sign in.
+pub(crate) const CONNECTOR: &str = "development";
+
 const TOKEN_SECONDS: i64 = 10 * 60;
-const KEY_LABEL: &str = "PRIVATE KEY";
 const SUBJECT_DOMAIN: &str = "paraph development subject\n";
 const SUBJECT_BYTES: usize = 18;
 const MAX_AUDIENCE: usize = 256;
-const MAX_FORM_BYTES: usize = 16 * 1024;

@@ -167,7 +167,7 @@ fn announce(instance: &Instance, development: bool) -> Result<(), Failure> {
     writeln!(out, "ready {}", instance.config.urls.ca)?;
     if development && out.is_terminal() {
         let dir = instance.dir.display();
-        let issuer = instance.config.development_issuer();
+        let issuer = instance.config.sign_in_issuer();
         writeln!(
             out,
             "\nTry, in another terminal:\n\

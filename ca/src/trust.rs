@@ -157,8 +157,10 @@ fn signing_config(instance: &Instance, development_issuer: Option<&str>) -> Sign
         operator: instance.config.name.clone(),
     };
     let urls = &instance.config.urls;
+    // Clients sign in at the first: people do that here, where there is a way to.
+    let own = own_sign_in(instance, development_issuer);
     let issuer =
-        development_issuer.or_else(|| instance.config.issuers.first().map(|i| i.url.as_str()));
+        own.as_deref().or_else(|| instance.config.issuers.first().map(|i| i.url.as_str()));
     SigningConfig {
         ca: vec![service(&urls.ca, 1)],
         oidc: issuer.map(|url| service(url, 1)).into_iter().collect(),
@@ -169,14 +171,21 @@ fn signing_config(instance: &Instance, development_issuer: Option<&str>) -> Sign
     }
 }
 
+/// The issuer at which people sign in to the instance itself, where there is a way to.
+fn own_sign_in(instance: &Instance, development_issuer: Option<&str>) -> Option<String> {
+    let config = &instance.config;
+    let own = || (!config.sign_in.connectors.is_empty()).then(|| config.sign_in_issuer());
+    development_issuer.map(ToOwned::to_owned).or_else(own)
+}
+
 fn description(instance: &Instance, development_issuer: Option<&str>) -> InstanceDescription {
     let config = &instance.config;
     let Urls { ca, log, ct, tsa, .. } = config.urls.clone();
-    let client_id = match (development_issuer, config.issuers.first()) {
+    let oidc = own_sign_in(instance, development_issuer);
+    let client_id = match (&oidc, config.issuers.first()) {
         (None, Some(issuer)) => issuer.client_id.clone(),
-        _ => DEFAULT_CLIENT_ID.to_owned(),
+        _ => config.sign_in.client_id.clone(),
     };
-    let oidc = development_issuer.map(ToOwned::to_owned);
     InstanceDescription {
         name: config.name.clone(),
         client_id,

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod dev;
 mod issuers;
 mod kinds;
 mod pinned;

@@ -63,7 +63,7 @@ impl Desk {
         tuf::publish(&instance, clock.now()).unwrap();
         let engine = logs::open(&instance, &clock).unwrap();
         let key = std::fs::read_to_string(ceremony::development_key(&dir)).unwrap();
-        let url = instance.config.development_issuer();
+        let url = instance.config.sign_in_issuer();
         let issuer = DevIssuer::new(&url, &key, clock.as_seconds()).unwrap();
         let identities = Identities::new(vec![issuer.trust()], clock.as_seconds()).unwrap();
         identities.pin_keys(issuer.issuer(), issuer.jwks()).unwrap();

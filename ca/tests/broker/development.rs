@@ -1,166 +1,33 @@
-//! The development issuer as clients meet it: over a socket, through the whole sign-in.
+//! The development connector as clients meet it: over a socket, through the whole sign-in.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD as B64};
-use ca::identity::{Clock, Identities, Token, VerifiedIdentity};
 use ca::oidc_dev::{DevIssuer, DevIssuerError};
 use formats::certificate::SubjectName;
 use openidconnect::core::CoreProviderMetadata;
-use openidconnect::url::{Url, form_urlencoded};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::Response;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-const START: i64 = 1_800_000_000;
-const REDIRECT: &str = "http://localhost:40123/auth/callback";
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-// RFC 7636 appendix B gives this pair.
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+use crate::world::*;
 
-static KEY: LazyLock<String> = LazyLock::new(|| DevIssuer::generate_key().unwrap().to_string());
-
-struct World {
-    issuer: DevIssuer,
-    http: Client,
-    now: Arc<AtomicI64>,
-}
-
-impl World {
-    async fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/oidc", listener.local_addr().unwrap());
-        let now = Arc::new(AtomicI64::new(START));
-        let issuer = DevIssuer::new(&url, &KEY, clock(&now)).unwrap();
-        let router = Router::new().nest("/oidc", issuer.router());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        let http = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
-        Self { issuer, http, now }
-    }
-
-    fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.issuer.issuer())
-    }
-
-    async fn get(&self, path: &str) -> Response {
-        self.http.get(self.at(path)).send().await.unwrap()
-    }
-
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
-        self.post_with(path, fields, None).await
-    }
-
-    async fn post_with(
-        &self,
-        path: &str,
-        fields: &[(&str, &str)],
-        basic: Option<&str>,
-    ) -> Response {
-        let mut request = self
-            .http
-            .post(self.at(path))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(encoded(fields));
-        if let Some(pair) = basic {
-            request = request.header("authorization", format!("Basic {}", STANDARD.encode(pair)));
-        }
-        request.send().await.unwrap()
-    }
-
-    /// Opens the page and gives its session.
-    async fn open(&self, fields: &[(&str, &str)]) -> String {
-        let page = self.get(&format!("/auth?{}", encoded(fields))).await;
-        assert_eq!(page.status(), 200);
-        session_in(&page.text().await.unwrap())
+impl Browser {
+    /// Answers the development form.
+    async fn submit(&self, session: &str, email: &str) -> Response {
+        self.post("/auth", &[("session", session), ("email", email)]).await
     }
 
     /// Signs in and gives the code.
     async fn code(&self) -> String {
         let session = self.open(&request()).await;
-        let fields = [("session", session.as_str()), ("email", "alice@example.com")];
-        let sent_back = self.post("/auth", &fields).await;
+        let sent_back = self.submit(&session, "alice@example.com").await;
         assert_eq!(sent_back.status(), 303);
         let location = location(&sent_back);
         assert_eq!(location.as_str().split_once('?').unwrap().0, REDIRECT);
         query(&location, "code").unwrap()
     }
-
-    async fn redeem(&self, fields: &[(&str, &str)]) -> (u16, Value) {
-        read(self.post("/token", fields).await).await
-    }
-
-    /// What an instance makes of a token, with the issuer's keys fetched over the socket.
-    async fn verify(&self, token: &str) -> VerifiedIdentity {
-        let identities = Identities::new(vec![self.issuer.trust()], clock(&self.now)).unwrap();
-        identities.verify(&Token::new(token.as_bytes().to_vec()).unwrap()).await.unwrap()
-    }
-}
-
-fn clock(now: &Arc<AtomicI64>) -> Clock {
-    let now = Arc::clone(now);
-    Arc::new(move || now.load(Ordering::SeqCst))
-}
-
-fn encoded(fields: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
-}
-
-fn request() -> Vec<(&'static str, &'static str)> {
-    vec![
-        ("response_type", "code"),
-        ("client_id", "sigstore"),
-        ("redirect_uri", REDIRECT),
-        ("scope", "openid email"),
-        ("state", "st&te="),
-        ("nonce", "n-0S6_WzA2Mj"),
-        ("code_challenge", CHALLENGE),
-        ("code_challenge_method", "S256"),
-    ]
-}
-
-fn request_with<'a>(name: &'a str, value: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
-    let mut fields: Vec<(&'a str, &'a str)> = request();
-    fields.retain(|(field, _)| *field != name);
-    fields.extend(value.map(|value| (name, value)));
-    fields
-}
-
-fn redemption(code: &str) -> Vec<(&str, &str)> {
-    vec![
-        ("grant_type", "authorization_code"),
-        ("code", code),
-        ("redirect_uri", REDIRECT),
-        ("client_id", "sigstore"),
-        ("code_verifier", VERIFIER),
-    ]
-}
-
-fn session_in(page: &str) -> String {
-    let (_, rest) = page.split_once("name=\"session\" value=\"").unwrap();
-    rest.split_once('"').unwrap().0.to_owned()
-}
-
-fn location(response: &Response) -> Url {
-    Url::parse(response.headers()["location"].to_str().unwrap()).unwrap()
-}
-
-fn query(url: &Url, name: &str) -> Option<String> {
-    url.query_pairs().find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
-}
-
-async fn read(response: Response) -> (u16, Value) {
-    let status = response.status().as_u16();
-    (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
-}
-
-fn claims_of(token: &str) -> Value {
-    let claims = token.split('.').nth(1).unwrap();
-    serde_json::from_slice(&B64.decode(claims).unwrap()).unwrap()
 }
 
 #[test]
@@ -170,37 +37,45 @@ fn the_challenge_of_the_rfc() {
 
 #[tokio::test]
 async fn discovery_is_what_clients_ask_for() {
-    let world = World::new().await;
-    let response = world.get("/.well-known/openid-configuration").await;
+    let world = World::development().await;
+    let browser = world.browser();
+    let response = browser.get("/.well-known/openid-configuration").await;
     assert_eq!(response.headers()["content-type"], "application/json");
     let document = response.bytes().await.unwrap();
     // As a client of the openidconnect crate reads it.
     let metadata: CoreProviderMetadata = serde_json::from_slice(&document).unwrap();
-    assert_eq!(metadata.issuer().as_str(), world.issuer.issuer());
-    assert_eq!(metadata.authorization_endpoint().as_str(), world.at("/auth"));
-    assert_eq!(metadata.token_endpoint().unwrap().as_str(), world.at("/token"));
-    assert_eq!(metadata.jwks_uri().as_str(), world.at("/jwks"));
+    assert_eq!(metadata.issuer().as_str(), world.broker.issuer());
+    assert_eq!(
+        metadata.authorization_endpoint().as_str(),
+        format!("{}/auth", world.broker.issuer())
+    );
+    assert_eq!(
+        metadata.token_endpoint().unwrap().as_str(),
+        format!("{}/token", world.broker.issuer())
+    );
+    assert_eq!(metadata.jwks_uri().as_str(), format!("{}/jwks", world.broker.issuer()));
     let document: Value = serde_json::from_slice(&document).unwrap();
     assert_eq!(document["code_challenge_methods_supported"], json!(["S256"]));
     assert_eq!(document["id_token_signing_alg_values_supported"], json!(["RS256"]));
     assert_eq!(document["response_types_supported"], json!(["code"]));
     assert_eq!(document["subject_types_supported"], json!(["public"]));
-    let jwks = world.get("/jwks").await;
-    assert_eq!(jwks.bytes().await.unwrap(), world.issuer.jwks());
+    let jwks = browser.get("/jwks").await;
+    assert_eq!(jwks.bytes().await.unwrap(), world.broker.jwks().unwrap());
 }
 
 #[tokio::test]
 async fn a_sign_in_ends_with_a_token() {
-    let world = World::new().await;
-    let session = world.open(&request()).await;
+    let world = World::development().await;
+    let browser = world.browser();
+    let session = browser.open(&request()).await;
     let fields = [("session", session.as_str()), ("email", " alice@example.com ")];
-    let sent_back = world.post("/auth", &fields).await;
+    let sent_back = browser.post("/auth", &fields).await;
     let back = location(&sent_back);
     assert_eq!(query(&back, "state").as_deref(), Some("st&te="));
-    assert_eq!(query(&back, "iss").as_deref(), Some(world.issuer.issuer()));
+    assert_eq!(query(&back, "iss").as_deref(), Some(world.broker.issuer()));
     let code = query(&back, "code").unwrap();
 
-    let response = world.post("/token", &redemption(&code)).await;
+    let response = browser.post("/token", &redemption(&code)).await;
     assert_eq!(response.headers()["cache-control"], "no-store");
     let (status, answer) = read(response).await;
     assert_eq!((status, &answer["token_type"]), (200, &json!("Bearer")));
@@ -208,16 +83,17 @@ async fn a_sign_in_ends_with_a_token() {
     let token = answer["id_token"].as_str().unwrap();
     let claims = claims_of(token);
     assert_eq!(claims["nonce"], "n-0S6_WzA2Mj");
-    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 600);
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 300);
 
     let identity = world.verify(token).await;
     assert_eq!(*identity.subject(), SubjectName::Email("alice@example.com".to_owned()));
-    assert_eq!(identity.issuer(), world.issuer.issuer());
+    assert_eq!(identity.issuer(), world.broker.issuer());
 }
 
 #[tokio::test]
 async fn code_bound_to_everything() {
-    let world = World::new().await;
+    let world = World::development().await;
+    let browser = world.browser();
     let cases: [(&str, Option<&str>); 6] = [
         ("client_id", Some("another")),
         ("redirect_uri", Some("http://localhost:40123/auth/callback/")),
@@ -227,28 +103,29 @@ async fn code_bound_to_everything() {
         ("code_verifier", None),
     ];
     for (name, value) in cases {
-        let code = world.code().await;
+        let code = browser.code().await;
         let mut fields = redemption(&code);
         fields.retain(|(field, _)| *field != name);
         fields.extend(value.map(|value| (name, value)));
-        let (status, answer) = world.redeem(&fields).await;
+        let (status, answer) = browser.redeem(&fields).await;
         assert_eq!((status, &answer["error"]), (400, &json!("invalid_grant")), "{name}");
         // The code is burned: the right redemption comes too late.
-        let (status, answer) = world.redeem(&redemption(&code)).await;
+        let (status, answer) = browser.redeem(&redemption(&code)).await;
         assert_eq!((status, &answer["error"]), (400, &json!("invalid_grant")), "{name}");
     }
-    let code = world.code().await;
-    assert_eq!(world.redeem(&redemption(&code)).await.0, 200);
-    assert_eq!(world.redeem(&redemption(&code)).await.0, 400);
-    let code = world.code().await;
-    world.now.fetch_add(300, Ordering::SeqCst);
-    assert_eq!(world.redeem(&redemption(&code)).await.0, 400);
-    assert_eq!(world.redeem(&redemption("guess")).await.0, 400);
+    let code = browser.code().await;
+    assert_eq!(browser.redeem(&redemption(&code)).await.0, 200);
+    assert_eq!(browser.redeem(&redemption(&code)).await.0, 400);
+    let code = browser.code().await;
+    world.pass(300);
+    assert_eq!(browser.redeem(&redemption(&code)).await.0, 400);
+    assert_eq!(browser.redeem(&redemption("guess")).await.0, 400);
 }
 
 #[tokio::test]
 async fn pkce_downgrade_refused() {
-    let world = World::new().await;
+    let world = World::development().await;
+    let browser = world.browser();
     for (name, value) in [
         ("code_challenge", None),
         ("code_challenge", Some("short")),
@@ -257,7 +134,7 @@ async fn pkce_downgrade_refused() {
         ("code_challenge_method", Some("plain")),
         ("code_challenge_method", Some("s256")),
     ] {
-        let page = world.get(&format!("/auth?{}", encoded(&request_with(name, value)))).await;
+        let page = browser.authorize(&request_with(name, value)).await;
         assert_eq!(page.status(), 400, "{name} {value:?}");
         assert!(page.headers().get("location").is_none());
         assert!(!page.text().await.unwrap().contains("name=\"session\""));
@@ -267,7 +144,8 @@ async fn pkce_downgrade_refused() {
 // RFC 7636 4.1: a verifier that fits its challenge and is no verifier.
 #[tokio::test]
 async fn verifiers_have_their_form() {
-    let world = World::new().await;
+    let world = World::development().await;
+    let browser = world.browser();
     let long = "a".repeat(129);
     let spaced = format!("{} ", &VERIFIER[..42]);
     for (verifier, status) in
@@ -276,19 +154,20 @@ async fn verifiers_have_their_form() {
         let challenge = B64.encode(digest(&SHA256, verifier.as_bytes()));
         let mut fields = request_with("code_challenge", None);
         fields.push(("code_challenge", &challenge));
-        let session = world.open(&fields).await;
+        let session = browser.open(&fields).await;
         let page = [("session", session.as_str()), ("email", "alice@example.com")];
-        let code = query(&location(&world.post("/auth", &page).await), "code").unwrap();
+        let code = query(&location(&browser.post("/auth", &page).await), "code").unwrap();
         let mut fields = redemption(&code);
         fields.retain(|(name, _)| *name != "code_verifier");
         fields.push(("code_verifier", verifier));
-        assert_eq!(world.redeem(&fields).await.0, status, "{verifier}");
+        assert_eq!(browser.redeem(&fields).await.0, status, "{verifier}");
     }
 }
 
 #[tokio::test]
 async fn bad_requests_get_a_page_and_no_redirect() {
-    let world = World::new().await;
+    let world = World::development().await;
+    let browser = world.browser();
     for (name, value) in [
         ("redirect_uri", None),
         ("redirect_uri", Some("http://127.0.0.1:80@evil/cb")),
@@ -304,33 +183,35 @@ async fn bad_requests_get_a_page_and_no_redirect() {
         ("scope", Some("email")),
         ("scope", None),
     ] {
-        let page = world.get(&format!("/auth?{}", encoded(&request_with(name, value)))).await;
+        let page = browser.authorize(&request_with(name, value)).await;
         assert_eq!(page.status(), 400, "{name} {value:?}");
         assert!(page.headers().get("location").is_none());
     }
     let mut twice = request();
     twice.push(("client_id", "sigstore"));
-    assert_eq!(world.get(&format!("/auth?{}", encoded(&twice))).await.status(), 400);
-    assert_eq!(world.get("/auth").await.status(), 400);
+    assert_eq!(browser.authorize(&twice).await.status(), 400);
+    assert_eq!(browser.get("/auth").await.status(), 400);
     // State and nonce are optional.
-    let session = world.open(&request_with("state", None)).await;
+    let session = browser.open(&request_with("state", None)).await;
     let fields = [("session", session.as_str()), ("email", "a@b.example")];
-    assert_eq!(query(&location(&world.post("/auth", &fields).await), "state"), None);
+    assert_eq!(query(&location(&browser.post("/auth", &fields).await), "state"), None);
 }
 
 #[tokio::test]
 async fn the_page_is_plain_and_guarded() {
-    let world = World::new().await;
-    let hostile = request_with("client_id", Some("\"><script>alert(1)</script>"));
-    let page = world.get(&format!("/auth?{}", encoded(&hostile))).await;
+    let world = World::development().await;
+    let browser = world.browser();
+    let page = browser.authorize(&request()).await;
     let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
     assert!(policy.contains("form-action 'self' http://localhost:40123;"), "{policy}");
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
     assert_eq!(page.headers()["x-content-type-options"], "nosniff");
     assert_eq!(page.headers()["cache-control"], "no-store");
+    assert_eq!(page.headers()["referrer-policy"], "no-referrer");
     let text = page.text().await.unwrap();
     assert!(!text.contains("<script"), "{text}");
+    assert!(text.contains("Test &amp; Co"), "{text}");
     for needed in ["<html lang=\"en\">", "<label for=\"email\">", "<h1>", "<main>", "<title>"] {
         assert!(text.contains(needed), "{needed}");
     }
@@ -343,92 +224,96 @@ async fn the_page_is_plain_and_guarded() {
 
 #[tokio::test]
 async fn a_bad_address_is_asked_again() {
-    let world = World::new().await;
-    let session = world.open(&request()).await;
+    let world = World::development().await;
+    let browser = world.browser();
+    let session = browser.open(&request()).await;
     for email in ["", "nobody", "a@@b.c", "<script>@b.c"] {
-        let again = world.post("/auth", &[("session", &session), ("email", email)]).await;
+        let again = browser.post("/auth", &[("session", &session), ("email", email)]).await;
         assert_eq!(again.status(), 422, "{email}");
         let text = again.text().await.unwrap();
         assert!(text.contains("role=\"alert\"") && !text.contains("<script"), "{text}");
         assert_eq!(session_in(&text), session);
     }
     let fields = [("session", session.as_str()), ("email", "a@b.example")];
-    assert_eq!(world.post("/auth", &fields).await.status(), 303);
-    assert_eq!(world.post("/auth", &fields).await.status(), 400, "the session is spent");
+    assert_eq!(browser.post("/auth", &fields).await.status(), 303);
+    assert_eq!(browser.post("/auth", &fields).await.status(), 400, "the session is spent");
     let other = [("session", "guess"), ("email", "a@b.example")];
-    assert_eq!(world.post("/auth", &other).await.status(), 400);
+    assert_eq!(browser.post("/auth", &other).await.status(), 400);
 }
 
 #[tokio::test]
 async fn clients_are_public() {
-    let world = World::new().await;
+    let world = World::development().await;
+    let browser = world.browser();
     // As sigstore-python and Go's oauth2 send it: the client in the header, the secret empty.
-    let code = world.code().await;
+    let code = browser.code().await;
     let mut fields = redemption(&code);
     fields.retain(|(name, _)| *name != "client_id");
-    let response = world.post_with("/token", &fields, Some("sigstore:")).await;
+    let response = browser.post_with("/token", &fields, Some("sigstore:")).await;
     assert_eq!(response.status(), 200);
-    let code = world.code().await;
-    let response = world.post_with("/token", &redemption(&code), Some("sigstore:")).await;
+    let code = browser.code().await;
+    let response = browser.post_with("/token", &redemption(&code), Some("sigstore:")).await;
     assert_eq!(response.status(), 200);
 
     for basic in ["sigstore:secret", "another:", ":", "sigstore"] {
-        let code = world.code().await;
-        let response = world.post_with("/token", &redemption(&code), Some(basic)).await;
+        let code = browser.code().await;
+        let response = browser.post_with("/token", &redemption(&code), Some(basic)).await;
         assert_eq!(response.status(), 401, "{basic}");
         assert_eq!(response.headers()["www-authenticate"], "Basic");
         let (_, answer) = read(response).await;
         assert_eq!(answer["error"], "invalid_client");
     }
-    let code = world.code().await;
+    let code = browser.code().await;
     let mut fields = redemption(&code);
     fields.push(("client_secret", "secret"));
-    assert_eq!(world.redeem(&fields).await.0, 401);
+    assert_eq!(browser.redeem(&fields).await.0, 401);
     fields.pop();
     fields.push(("client_secret", ""));
-    assert_eq!(world.redeem(&fields).await.0, 200);
+    assert_eq!(browser.redeem(&fields).await.0, 200);
 }
 
 #[tokio::test]
 async fn the_token_endpoint_is_strict() {
-    let world = World::new().await;
+    let world = World::development().await;
+    let browser = world.browser();
     for (grant, error) in [
         (Some("refresh_token"), "unsupported_grant_type"),
-        (Some("urn:ietf:params:oauth:grant-type:device_code"), "unsupported_grant_type"),
+        (Some("urn:ietf:params:oauth:grant-type:device_code"), "invalid_request"),
         (None, "invalid_request"),
     ] {
         let mut fields = redemption("code");
         fields.retain(|(name, _)| *name != "grant_type");
         fields.extend(grant.map(|grant| ("grant_type", grant)));
-        let (status, answer) = world.redeem(&fields).await;
+        let (status, answer) = browser.redeem(&fields).await;
         assert_eq!((status, &answer["error"]), (400, &json!(error)));
     }
     let mut twice = redemption("code");
     twice.push(("code", "other"));
-    assert_eq!(world.redeem(&twice).await.1["error"], "invalid_request");
-    let json_body = world.http.post(world.at("/token")).header("content-type", "application/json");
-    assert_eq!(json_body.body("{}").send().await.unwrap().status(), 415);
+    assert_eq!(browser.redeem(&twice).await.1["error"], "invalid_request");
+    assert_eq!(browser.post_json("/token").await.status(), 415);
     let large = "x".repeat(20_000);
-    assert_eq!(world.post("/token", &[("code", &large)]).await.status(), 413);
-    let wrong_method = world.get("/token").await;
+    assert_eq!(browser.post("/token", &[("code", &large)]).await.status(), 413);
+    let wrong_method = browser.get("/token").await;
     assert_eq!(wrong_method.status(), 405);
     assert_eq!(wrong_method.headers()["allow"], "POST");
 }
 
 #[tokio::test]
 async fn dev_tokens_are_bare() {
-    let world = World::new().await;
-    let response = world.get("/dev/token?email=alice%2Bx@example.com").await;
+    let world = World::development().await;
+    let browser = world.browser();
+    let response = browser.get("/dev/token?email=alice%2Bx@example.com").await;
     assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
     let token = response.text().await.unwrap();
     let identity = world.verify(&token).await;
     assert_eq!(*identity.subject(), SubjectName::Email("alice+x@example.com".to_owned()));
     assert_eq!(claims_of(&token)["aud"], "sigstore");
-    let again = world.get("/dev/token?email=alice%2Bx@example.com&aud=other").await;
+    let again = browser.get("/dev/token?email=alice%2Bx@example.com&aud=other").await;
     let again = claims_of(&again.text().await.unwrap());
     assert_eq!(again["aud"], "other");
     assert_eq!(again["sub"], claims_of(&token)["sub"], "one address, one subject");
-    let bob = claims_of(&world.issuer.token("bob@example.com", "sigstore").unwrap());
+    let bob =
+        claims_of(&world.issuer.as_ref().unwrap().token("bob@example.com", "sigstore").unwrap());
     assert_ne!(bob["sub"], again["sub"]);
     for query in [
         "",
@@ -437,18 +322,18 @@ async fn dev_tokens_are_bare() {
         "?email=a@b.example&email=c@d.example",
         "?email=a@b.example&aud=",
     ] {
-        assert_eq!(world.get(&format!("/dev/token{query}")).await.status(), 400, "{query}");
+        assert_eq!(browser.get(&format!("/dev/token{query}")).await.status(), 400, "{query}");
     }
 }
 
 #[tokio::test]
 async fn a_rebound_host_name_gets_nothing() {
-    let world = World::new().await;
+    let world = World::development().await;
+    let browser = world.browser();
     for (host, status) in
         [("localhost:1", 200), ("127.0.0.1", 200), ("evil.example", 421), ("localhost.evil:1", 421)]
     {
-        let request = world.http.get(world.at("/dev/token?email=a@b.example"));
-        let response = request.header("host", host).send().await.unwrap();
+        let response = browser.get_as("/dev/token?email=a@b.example", host).await;
         assert_eq!(response.status(), status, "{host}");
     }
 }

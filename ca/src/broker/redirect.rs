@@ -1,16 +1,29 @@
 //! Which redirect URIs a sign-in may return to: native applications on this machine.
 
-/// True for `http`, a literal loopback host, an optional port, and an optional path and query
-/// (RFC 8252 7.3). Judged on the text itself: URL parsers turn `0x7f.1` into 127.0.0.1 and drop
+/// True for what the public client may name: `http` on a literal loopback host with any port and
+/// the path `/auth/callback` or none (what cosign, gitsign, sigstore-python and sigstore-js send;
+/// RFC 8252 7.3), or the name of the flow whose code a person carries over.
+pub(super) fn is_accepted(uri: &str) -> bool {
+    if uri == OUT_OF_BAND {
+        return true;
+    }
+    is_loopback(uri)
+        && origin(uri).is_some_and(|origin| {
+            uri.strip_prefix(origin).is_some_and(|path| PATHS.contains(&path))
+        })
+}
+
+/// True for `http`, a literal loopback host, an optional port, and an optional path and query.
+/// Judged on the text itself: URL parsers turn `0x7f.1` into 127.0.0.1 and drop
 /// user information, and a browser may read either differently.
-pub(super) fn is_loopback(uri: &str) -> bool {
+fn is_loopback(uri: &str) -> bool {
     if uri.len() > MAX_URI || !uri.bytes().all(|b| b.is_ascii_graphic()) {
         return false;
     }
     if uri.contains(['#', '\\', '"', '<', '>']) {
         return false;
     }
-    let Some(rest) = uri.strip_prefix("http://") else { return false };
+    let Some(rest) = uri.strip_prefix(SCHEME) else { return false };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, _) = rest.split_at(end);
     HOSTS.iter().any(|host| match authority.strip_prefix(host) {
@@ -20,12 +33,11 @@ pub(super) fn is_loopback(uri: &str) -> bool {
     })
 }
 
-/// `scheme://host:port` of a URI that [`is_loopback`] has accepted.
-pub(super) fn origin(uri: &str) -> &str {
-    let start = "http://".len();
-    let end =
-        uri.get(start..).and_then(|rest| rest.find(['/', '?'])).map_or(uri.len(), |at| at + start);
-    uri.get(..end).unwrap_or_default()
+/// `scheme://host:port` of a URI that [`is_accepted`]; nothing for one that leads nowhere.
+pub(super) fn origin(uri: &str) -> Option<&str> {
+    let rest = uri.strip_prefix(SCHEME)?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len()) + SCHEME.len();
+    uri.get(..end)
 }
 
 /// True for a `Host` header that names this machine by a loopback name.
@@ -39,6 +51,11 @@ fn is_port(port: &str) -> bool {
         && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
+/// A person copies the code from the page into the terminal.
+const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
+
+const SCHEME: &str = "http://";
+const PATHS: [&str; 3] = ["", "/", "/auth/callback"];
 const HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 const MAX_URI: usize = 2048;
 
@@ -49,13 +66,13 @@ mod tests {
     #[test]
     fn redirect_uri_once_decoded_exact() {
         for (uri, its_origin) in [
-            ("http://localhost:1234/auth/callback", "http://localhost:1234"),
-            ("http://127.0.0.1:1/cb?x=y", "http://127.0.0.1:1"),
-            ("http://[::1]:65535", "http://[::1]:65535"),
-            ("http://localhost/cb", "http://localhost"),
-            ("http://localhost?x", "http://localhost"),
+            ("http://localhost:1234/auth/callback", Some("http://localhost:1234")),
+            ("http://127.0.0.1:1/", Some("http://127.0.0.1:1")),
+            ("http://[::1]:65535", Some("http://[::1]:65535")),
+            ("http://localhost/auth/callback", Some("http://localhost")),
+            ("urn:ietf:wg:oauth:2.0:oob", None),
         ] {
-            assert!(is_loopback(uri), "{uri}");
+            assert!(is_accepted(uri), "{uri}");
             assert_eq!(origin(uri), its_origin);
         }
         for uri in [
@@ -84,10 +101,18 @@ mod tests {
             "http://localhost/\r\nX: y",
             "http%3a%2f%2flocalhost/cb",
             "http:%252f%252flocalhost/cb",
-            "urn:ietf:wg:oauth:2.0:oob",
+            "http://localhost:1/cb",
+            "http://localhost:1/auth/callback/",
+            "http://localhost:1/auth/callback?x=y",
+            "http://localhost:1/auth//callback",
+            "http://localhost:1/auth/%63allback",
+            "http://localhost:1/../auth/callback",
+            "http://localhost?x",
+            "urn:ietf:wg:oauth:2.0:oob:auto",
+            "URN:ietf:wg:oauth:2.0:oob",
             "javascript:alert(1)",
         ] {
-            assert!(!is_loopback(uri), "{uri}");
+            assert!(!is_accepted(uri), "{uri}");
         }
     }
 
