@@ -191,7 +191,8 @@ impl Config {
         fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable { path, source })
     }
 
-    /// Parses and checks the text of a `ca.toml`; `path` is for the messages.
+    /// Parses and checks the text of a `ca.toml`; `path` is for the messages, and relative paths in
+    /// the text are read as below its folder.
     ///
     /// # Errors
     /// As [`Config::read`].
@@ -201,6 +202,9 @@ impl Config {
             message: error.to_string(),
         })?;
         config.issuers = issuers(&config.issuer_tables, &config.ci_providers)?;
+        if let Some(dir) = path.parent() {
+            config.issuers.iter_mut().for_each(|issuer| issuer.below(dir));
+        }
         config.check()?;
         Ok(config)
     }

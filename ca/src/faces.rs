@@ -68,6 +68,7 @@ pub fn join(
     let broker = Broker::open(&instance.dir, &instance.config, development, clock.as_seconds())?;
     let identities =
         broker.door(&broker.settings(), instance.config.issuers.clone(), clock.as_seconds())?;
+    identities.keep_warm();
 
     let ct_log = logs::ct_log(instance, engine, clock)?;
     let authority = Authority::new(
@@ -148,6 +149,7 @@ fn follow_issuers(fulcio: &Arc<Fulcio>, clock: &Clock, broker: &Broker) -> impl 
         new.take_over_keys(&fulcio.identities.get());
         let (fulcio, broker) = (Arc::clone(&fulcio), broker.clone());
         Ok(Box::new(move || {
+            new.keep_warm();
             fulcio.identities.put(new);
             broker.put(sign_in);
         }))

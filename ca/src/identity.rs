@@ -14,18 +14,21 @@ pub mod kind;
 mod provider;
 pub mod refusal;
 pub mod san;
+mod sources;
 pub mod template;
 mod token;
+mod wildcard;
 
 use std::sync::Arc;
 
 use formats::certificate::SubjectName;
 use serde_json::{Value, json};
 
-use self::config::{ConfigFault, Names, issuer_url};
-use self::fetch::Fetcher;
+use self::config::{ConfigFault, Names};
+use self::fetch::Clients;
 use self::jwks::KeySet;
 use self::keys::KeySource;
+use self::sources::Sources;
 use self::token::Unverified;
 
 pub use self::claims::Claims;
@@ -48,7 +51,7 @@ pub struct Identities {
 
 struct Issuer {
     config: Arc<IssuerConfig>,
-    keys: KeySource,
+    sources: Sources,
 }
 
 impl Identities {
@@ -60,17 +63,15 @@ impl Identities {
     /// # Errors
     /// A table that [`IssuerConfig::validate`] refuses, or the same URL and client id twice.
     pub fn new(configs: Vec<IssuerConfig>, clock: Clock) -> Result<Self, ConfigFault> {
-        let fetcher = Arc::new(Fetcher::default());
+        let clients = Arc::new(Clients::default());
         let mut issuers: Vec<Issuer> = Vec::with_capacity(configs.len());
         for config in configs {
             config.validate()?;
             if issuers.iter().any(|known| known.config.is_same_entry(&config)) {
                 return Err(ConfigFault::Duplicate { url: config.url });
             }
-            let url = issuer_url(&config.url)?;
-            let (fetcher, clock) = (Arc::clone(&fetcher), Arc::clone(&clock));
-            let keys = KeySource::new(config.url.clone(), url, fetcher, clock);
-            issuers.push(Issuer { config: Arc::new(config), keys });
+            let sources = Sources::new(&config, &clients, Arc::clone(&clock))?;
+            issuers.push(Issuer { config: Arc::new(config), sources });
         }
         Ok(Self { issuers, clock })
     }
@@ -82,27 +83,29 @@ impl Identities {
     /// [`ConfigFault::PinnedUnknown`] for a URL that is not configured,
     /// [`ConfigFault::PinnedKeys`] for a set without a usable key.
     pub fn pin_keys(&self, url: &str, jwks: &[u8]) -> Result<(), ConfigFault> {
-        let entries = self.issuers.iter().filter(|issuer| issuer.config.url == url);
         let mut known = false;
-        for issuer in entries {
+        for issuer in &self.issuers {
             let keys =
                 KeySet::parse(jwks).map_err(|_| ConfigFault::PinnedKeys { url: url.to_owned() })?;
-            issuer.keys.pin(keys);
-            known = true;
+            known |= issuer.sources.pin(&issuer.config, url, keys);
         }
         if known { Ok(()) } else { Err(ConfigFault::PinnedUnknown { url: url.to_owned() }) }
     }
 
     /// Goes on with the keys that `previous` holds of each issuer whose entry is the same but for its
-    /// allow rules, and with its pause before the next call to that issuer.
+    /// allow rules, and with its pause before the next call to that issuer. Where an entry has a
+    /// `ca_cert`, which may have changed, its keys are read anew.
     pub fn take_over_keys(&mut self, previous: &Self) {
         for issuer in &mut self.issuers {
             let wanted = &*issuer.config;
+            if wanted.keys.ca_cert.is_some() {
+                continue;
+            }
             let same = previous.issuers.iter().find(|known| {
                 IssuerConfig { allow: wanted.allow.clone(), ..(*known.config).clone() } == *wanted
             });
             if let Some(known) = same {
-                issuer.keys = known.keys.clone();
+                issuer.sources = known.sources.clone();
             }
         }
     }
@@ -110,8 +113,19 @@ impl Identities {
     /// Reads the keys of every issuer whose keys are not held, one after the other. An issuer that
     /// fails is seen in [`Self::status`] and tried again by its first token.
     pub async fn warm(&self) {
+        for source in self.issuers.iter().flat_map(|issuer| issuer.sources.held()) {
+            source.warm().await;
+        }
+    }
+
+    /// Has the keys of every issuer read in the background, each by itself, and an issuer that
+    /// cannot be reached tried again with growing pauses for as long as these issuers are trusted.
+    /// Without a runtime, which has nobody to answer either, nothing happens.
+    pub fn keep_warm(&self) {
         for issuer in &self.issuers {
-            issuer.keys.warm().await;
+            if let Sources::One(source) = &issuer.sources {
+                source.keep_warm();
+            }
         }
     }
 
@@ -122,12 +136,14 @@ impl Identities {
     /// The first check that fails. [`TokenRefusal::is_our_side`] tells an outage from a bad token.
     pub async fn verify(&self, token: &Token) -> Result<VerifiedIdentity, TokenRefusal> {
         let unverified = Unverified::parse(token)?;
+        let url = unverified.claims().text("iss")?;
         let issuer = self.issuer(unverified.claims())?;
         unverified.header.check_kind(&issuer.config.kind)?;
         issuer.allows(unverified.header.algorithm)?;
-        let signed = issuer.keys.open(&unverified).await?;
+        let keys = issuer.sources.of(url).ok_or_else(|| self.unknown())?;
+        let signed = keys.open(&unverified).await?;
         claims::check(signed.claims(), &issuer.config, (self.clock)())?;
-        let words = Words::of(&issuer.config, &issuer.config.url, signed.claims())?;
+        let words = Words::of(&issuer.config, url, signed.claims())?;
         let vouched_by = Arc::clone(&issuer.config);
         Ok(VerifiedIdentity { words, claims: signed.claims().clone(), vouched_by })
     }
@@ -157,33 +173,28 @@ impl Identities {
     /// What is held of each issuer, in the configured order, for readiness and metrics.
     #[must_use]
     pub fn status(&self) -> Vec<IssuerStatus> {
-        let now = (self.clock)();
-        self.issuers
-            .iter()
-            .map(|issuer| {
-                let held = issuer.keys.held();
-                IssuerStatus {
-                    url: issuer.config.url.clone(),
-                    usable_keys: held.usable(now).map_or(0, |keys| keys.len()),
-                    fetched_at: (held.keys.is_some() && !held.pinned).then_some(held.fetched_at),
-                    pinned: held.pinned,
-                    fault: held.fault,
-                }
-            })
-            .collect()
+        self.issuers.iter().map(Issuer::status).collect()
     }
 
     /// The entry that a token is for, by its `iss`, and where several have that by its `aud`. Both
     /// only say whose keys to try; the audience is checked again under the signature.
     fn issuer(&self, claims: &Claims) -> Result<&Issuer, TokenRefusal> {
         let url = claims.text("iss")?;
-        let entries: Vec<&Issuer> =
+        let exact: Vec<&Issuer> =
             self.issuers.iter().filter(|issuer| issuer.config.url == url).collect();
+        let entries = match exact.as_slice() {
+            [] => self.issuers.iter().filter(|issuer| issuer.sources.matches(url)).collect(),
+            [..] => exact,
+        };
         if entries.is_empty() {
-            let configured: Names = self.issuers.iter().map(|issuer| &issuer.config.url).collect();
-            return Err(TokenRefusal::IssuerNotConfigured { configured });
+            return Err(self.unknown());
         }
         choose(&entries, &claims.audiences()?)
+    }
+
+    fn unknown(&self) -> TokenRefusal {
+        let configured = self.issuers.iter().map(|issuer| &issuer.config.url).collect();
+        TokenRefusal::IssuerNotConfigured { configured }
     }
 }
 
@@ -210,6 +221,24 @@ fn choose<'i>(entries: &[&'i Issuer], audiences: &[&str]) -> Result<&'i Issuer, 
 }
 
 impl Issuer {
+    /// What is held of the entry's issuers. A pattern has no fault: a stranger can name an issuer
+    /// that is not there.
+    fn status(&self) -> IssuerStatus {
+        let sources = self.sources.held();
+        let usable_keys = sources.iter().map(KeySource::usable).sum();
+        let held = match &self.sources {
+            Sources::One(source) => source.held(),
+            Sources::Matched(_) => keys::Held::default(),
+        };
+        IssuerStatus {
+            url: self.config.url.clone(),
+            usable_keys,
+            fetched_at: (held.keys.is_some() && !held.pinned).then_some(held.fetched_at),
+            pinned: held.pinned,
+            fault: held.fault,
+        }
+    }
+
     fn allows(&self, algorithm: Alg) -> Result<(), TokenRefusal> {
         if self.config.algorithms.contains(&algorithm) {
             return Ok(());

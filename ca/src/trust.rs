@@ -159,8 +159,7 @@ fn signing_config(instance: &Instance, development_issuer: Option<&str>) -> Sign
     let urls = &instance.config.urls;
     // Clients sign in at the first: people do that here, where there is a way to.
     let own = own_sign_in(instance, development_issuer);
-    let issuer =
-        own.as_deref().or_else(|| instance.config.issuers.first().map(|i| i.url.as_str()));
+    let issuer = own.as_deref().or_else(|| instance.config.issuers.first().map(|i| i.url.as_str()));
     SigningConfig {
         ca: vec![service(&urls.ca, 1)],
         oidc: issuer.map(|url| service(url, 1)).into_iter().collect(),
@@ -213,6 +212,3 @@ fn write(path: &Path, text: &str) -> Result<(), TrustError> {
     };
     write().map_err(|source| TrustError::File { path: path.to_owned(), source })
 }
-
-/// What clients send when nothing else is said.
-const DEFAULT_CLIENT_ID: &str = "sigstore";

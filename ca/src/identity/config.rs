@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::Path;
 
 use openidconnect::url::{Host, Url};
 use serde::{Deserialize, Serialize};
@@ -9,14 +10,17 @@ use serde_json::{Value, json};
 
 mod fault;
 mod issuer_claim;
+mod keys;
 mod table;
 
 pub use self::fault::ConfigFault;
 pub use self::issuer_claim::IssuerClaim;
+pub use self::keys::{KeyOptions, KeysFrom};
 pub use self::table::IssuerTable;
 
 use super::kind::{IssuerKind, is_trust_domain};
 use super::san;
+use super::wildcard::Wildcard;
 use crate::admit::{AllowRules, Breadth};
 
 /// One trusted issuer. There is no default issuer, and an unknown key in the table is an error.
@@ -31,7 +35,8 @@ use crate::admit::{AllowRules, Breadth};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "IssuerTable")]
 pub struct IssuerConfig {
-    /// The exact `iss`, compared byte for byte; also where discovery starts.
+    /// The exact `iss`, compared byte for byte; also where discovery starts. With `*` in it, a
+    /// pattern of many: each stands for part of one label or path segment.
     pub url: String,
     /// The audience that tokens must carry.
     pub client_id: String,
@@ -39,6 +44,8 @@ pub struct IssuerConfig {
     pub kind: IssuerKind,
     /// Where the certificate's issuer is taken from, if not from `iss`; e-mail types only.
     pub issuer_claim: Option<IssuerClaim>,
+    /// Where its keys come from.
+    pub keys: KeyOptions,
     /// The algorithms that tokens may be signed with.
     pub algorithms: Vec<Alg>,
     /// Longest accepted time from `iat` to `exp`, in seconds.
@@ -59,6 +66,7 @@ impl IssuerConfig {
             client_id,
             kind,
             issuer_claim: None,
+            keys: KeyOptions::default(),
             algorithms: table::default_algorithms(),
             max_lifetime_seconds: DEFAULT_MAX_LIFETIME_SECONDS,
         }
@@ -71,6 +79,10 @@ impl IssuerConfig {
     pub fn validate(&self) -> Result<(), ConfigFault> {
         let url = issuer_url(&self.url)?;
         self.validate_kind(&url)?;
+        self.keys.validate(&self.url)?;
+        if Wildcard::is_in(&self.url) {
+            self.validate_wildcard()?;
+        }
         if self.client_id.is_empty() || !self.client_id.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(ConfigFault::ClientId { url: self.url.clone() });
         }
@@ -102,8 +114,9 @@ impl IssuerConfig {
             }
             _ => ("", ""),
         };
+        let url = if Wildcard::is_in(&self.url) { "wildcardIssuerUrl" } else { "issuerUrl" };
         json!({
-            "issuerUrl": self.url,
+            url: self.url,
             "audience": self.client_id,
             "challengeClaim": if self.kind.is_email() { "email" } else { "sub" },
             "spiffeTrustDomain": spiffe_trust_domain,
@@ -143,6 +156,24 @@ impl IssuerConfig {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Nothing that belongs to one issuer stands beside a pattern of many.
+    fn validate_wildcard(&self) -> Result<(), ConfigFault> {
+        Wildcard::parse(&self.url)?;
+        let not_for = |key| Err(ConfigFault::NotForWildcard { url: self.url.clone(), key });
+        match self.kind {
+            IssuerKind::Username { .. } | IssuerKind::Uri { .. } => not_for("subject_domain"),
+            IssuerKind::Spiffe { .. } => not_for("trust_domain"),
+            _ if self.keys.from != KeysFrom::Discovery => not_for("jwks_file or jwks_url"),
+            _ if self.keys.bearer_file.is_some() => not_for("bearer_file"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads relative paths as below `dir`, where ca.toml is.
+    pub fn below(&mut self, dir: &Path) {
+        self.keys.below(dir);
     }
 
     fn subject_domain_fits(&self, domain: &str, fits: bool) -> Result<(), ConfigFault> {

@@ -1,18 +1,27 @@
 //! An issuer's discovery document and keys, over HTTP, with every length and direction capped.
 
-use std::sync::OnceLock;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use formats::json;
 use openidconnect::url::Url;
 use openidconnect::{IssuerUrl, JsonWebKeySetUrl};
+use reqwest::header::AUTHORIZATION;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Certificate, Client, ClientBuilder, Response};
 use serde::Deserialize;
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
 use super::config::is_loopback;
 use super::jwks::KeySet;
+
+mod address;
+mod bearer;
+
+pub(super) use self::bearer::Bearer;
 
 /// Why no keys came from an issuer. Holds nothing that the issuer sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -20,6 +29,15 @@ pub enum FetchFault {
     /// The HTTP client could not be made, most often for want of root certificates.
     #[error("no HTTP client can be made here")]
     Client,
+    /// The file that holds its keys cannot be read.
+    #[error("the file of its keys cannot be read")]
+    KeysFile,
+    /// The file of the bearer token cannot be read, or holds no token.
+    #[error("bearer_file cannot be read, or holds no token")]
+    BearerFile,
+    /// An issuer that was matched by a pattern, or its keys, are not on the public network.
+    #[error("the issuer or its keys are at an address that is not public")]
+    PrivateAddress,
     /// No connection, TLS included.
     #[error("no connection to the issuer")]
     Connect,
@@ -63,9 +81,15 @@ impl FetchFault {
     #[must_use]
     pub fn is_outage(self) -> bool {
         match self {
-            Self::Client | Self::Connect | Self::TimeOut | Self::Transport => true,
+            Self::Client
+            | Self::KeysFile
+            | Self::BearerFile
+            | Self::Connect
+            | Self::TimeOut
+            | Self::Transport => true,
             Self::Status { status } => status >= 500 || status == 429,
-            Self::Redirect
+            Self::PrivateAddress
+            | Self::Redirect
             | Self::TooLarge
             | Self::DiscoveryMalformed
             | Self::OtherIssuer
@@ -76,29 +100,68 @@ impl FetchFault {
     }
 }
 
-/// The HTTP clients, made on first use: an instance whose issuers' keys are all pinned needs none,
-/// and starts without root certificates.
-#[derive(Default)]
+/// Where one issuer's keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Where the discovery document below this URL says.
+    Discovery(Url),
+    /// At an address of the operator's.
+    Address(Url),
+    /// In a file of the operator's.
+    File(PathBuf),
+}
+
+/// Reads keys.
 pub(super) struct Fetcher {
-    far: OnceLock<Option<Client>>,
-    near: OnceLock<Option<Client>>,
+    clients: Arc<Clients>,
+    bearer: Option<Bearer>,
+    /// For issuers that strangers name: few at once.
+    strangers: Option<Semaphore>,
 }
 
 impl Fetcher {
-    /// Reads the keys of one issuer: discovery, then its `jwks_uri`, all within one time-out.
-    pub(super) async fn keys(&self, issuer: &str, url: &Url) -> Result<KeySet, FetchFault> {
+    /// For one configured issuer, which may have a bearer token of its own.
+    pub(super) fn of_one(clients: Arc<Clients>, bearer: Option<Bearer>) -> Self {
+        Self { clients, bearer, strangers: None }
+    }
+
+    /// For all issuers that a pattern matches: on the public network, whatever they are called.
+    pub(super) fn of_strangers(authorities: Option<Vec<Certificate>>) -> Self {
+        let clients = Clients { authorities, public_only: true, ..Clients::default() };
+        let strangers = Some(Semaphore::new(MAX_STRANGERS));
+        Self { clients: Arc::new(clients), bearer: None, strangers }
+    }
+
+    /// Reads the keys of one issuer, all within one time-out.
+    pub(super) async fn keys(&self, issuer: &str, origin: &Origin) -> Result<KeySet, FetchFault> {
         tokio::time::timeout(TIME_OUT, async {
-            let document = self.document(&discovery_url(url)).await?;
-            let keys_url = read_discovery(&document, issuer, url)?;
-            KeySet::parse(&self.document(&keys_url).await?)
+            let _permit = match &self.strangers {
+                Some(strangers) => strangers.acquire().await.ok(),
+                None => None,
+            };
+            match origin {
+                Origin::Discovery(url) => {
+                    let document = self.document(&discovery_url(url)).await?;
+                    let keys_url = read_discovery(&document, issuer, url)?;
+                    KeySet::parse(&self.document(&keys_url).await?)
+                }
+                Origin::Address(url) => KeySet::parse(&self.document(url).await?),
+                Origin::File(path) => KeySet::parse(&read_file(path).await?),
+            }
         })
         .await
         .unwrap_or(Err(FetchFault::TimeOut))
     }
 
     async fn document(&self, url: &Url) -> Result<Vec<u8>, FetchFault> {
-        let client = self.client(url).ok_or(FetchFault::Client)?;
-        let mut response = client.get(url.clone()).send().await.map_err(|e| fault(&e))?;
+        let client = self.clients.of(url)?;
+        let mut request = client.get(url.clone());
+        if let Some(bearer) = &self.bearer
+            && let Some(value) = bearer.header(url).await?
+        {
+            request = request.header(AUTHORIZATION, value);
+        }
+        let mut response = request.send().await.map_err(|e| fault(&e))?;
         check_status(&response)?;
         let mut document = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| fault(&e))? {
@@ -109,17 +172,69 @@ impl Fetcher {
         }
         Ok(document)
     }
+}
 
-    /// A proxy from the environment is for far hosts; loopback is never behind one.
-    fn client(&self, url: &Url) -> Option<&Client> {
-        let base = || Client::builder().redirect(Policy::none()).timeout(TIME_OUT).referer(false);
-        let client = if is_loopback(url) {
-            self.near.get_or_init(|| base().no_proxy().tls_certs_only([]).build().ok())
-        } else {
-            self.far.get_or_init(|| base().build().ok())
-        };
-        client.as_ref()
+/// The HTTP clients, made on first use: an instance whose issuers' keys are all pinned needs none,
+/// and starts without root certificates.
+#[derive(Default)]
+pub(super) struct Clients {
+    /// The only authorities that vouch for a host; the system's, where there are none.
+    authorities: Option<Vec<Certificate>>,
+    /// Only https, and only to public addresses.
+    public_only: bool,
+    far: OnceLock<Option<Client>>,
+    near: OnceLock<Option<Client>>,
+}
+
+impl Clients {
+    /// With no authorities but these.
+    pub(super) fn trusting(authorities: Vec<Certificate>) -> Self {
+        Self { authorities: Some(authorities), ..Self::default() }
     }
+
+    /// A proxy from the environment is for far hosts; loopback is never behind one. Nor may one
+    /// stand before issuers that strangers name: it would look up their addresses itself.
+    fn of(&self, url: &Url) -> Result<&Client, FetchFault> {
+        let authorities = || self.authorities.clone().unwrap_or_default();
+        let client = if self.public_only {
+            address::check_literal(url).map_err(|_| FetchFault::PrivateAddress)?;
+            self.far.get_or_init(|| {
+                let guarded = base().no_proxy().https_only(true).dns_resolver(address::PublicOnly);
+                match &self.authorities {
+                    Some(_) => guarded.tls_certs_only(authorities()).build().ok(),
+                    None => guarded.build().ok(),
+                }
+            })
+        } else if is_loopback(url) {
+            self.near.get_or_init(|| base().no_proxy().tls_certs_only(authorities()).build().ok())
+        } else {
+            self.far.get_or_init(|| match &self.authorities {
+                Some(_) => base().tls_certs_only(authorities()).build().ok(),
+                None => base().build().ok(),
+            })
+        };
+        client.as_ref().ok_or(FetchFault::Client)
+    }
+}
+
+fn base() -> ClientBuilder {
+    Client::builder().redirect(Policy::none()).timeout(TIME_OUT).referer(false)
+}
+
+async fn read_file(path: &Path) -> Result<Vec<u8>, FetchFault> {
+    let path = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut document = Vec::new();
+        let limit = u64::try_from(MAX_DOCUMENT_BYTES).unwrap_or(u64::MAX);
+        std::fs::File::open(path)?.take(limit + 1).read_to_end(&mut document)?;
+        Ok::<_, std::io::Error>(document)
+    });
+    let document = read.await.map_err(|_| FetchFault::KeysFile)?;
+    let document = document.map_err(|_| FetchFault::KeysFile)?;
+    if document.len() > MAX_DOCUMENT_BYTES {
+        return Err(FetchFault::TooLarge);
+    }
+    Ok(document)
 }
 
 /// The issuer's URL less one trailing slash, then the well-known path (Discovery 4.1).
@@ -165,7 +280,9 @@ fn check_status(response: &Response) -> Result<(), FetchFault> {
 
 /// The library's own texts hold URLs, so only the kind of error goes on.
 fn fault(error: &reqwest::Error) -> FetchFault {
-    if error.is_timeout() {
+    if address::is_not_public(error) {
+        FetchFault::PrivateAddress
+    } else if error.is_timeout() {
         FetchFault::TimeOut
     } else if error.is_connect() {
         FetchFault::Connect
@@ -173,6 +290,9 @@ fn fault(error: &reqwest::Error) -> FetchFault {
         FetchFault::Transport
     }
 }
+
+/// How many issuers of one pattern are asked at the same time.
+const MAX_STRANGERS: usize = 8;
 
 /// For discovery and keys together.
 const TIME_OUT: Duration = Duration::from_secs(5);

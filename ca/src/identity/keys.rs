@@ -5,13 +5,14 @@
 //! flight at a time, and a pause between two. Only who needs something new waits; a token
 //! under a key that is held is checked at once, whatever the issuer is doing.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
-use openidconnect::url::Url;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::Clock;
-use super::fetch::{FetchFault, Fetcher};
+use super::fetch::{FetchFault, Fetcher, Origin};
 use super::jwks::{KeySet, OpenFault, SignedClaims};
 use super::refusal::TokenRefusal;
 use super::token::Unverified;
@@ -22,11 +23,27 @@ pub(super) struct KeySource(Arc<Inner>);
 
 struct Inner {
     issuer: String,
-    url: Url,
+    /// As refusals name it: the configured text, and none of a token's.
+    name: String,
+    origin: Origin,
+    pace: Pace,
     fetcher: Arc<Fetcher>,
     clock: Clock,
     held: RwLock<Held>,
     flight: Arc<Mutex<()>>,
+    kept_warm: AtomicBool,
+}
+
+/// How long keys are used and how often they are read, in seconds.
+struct Pace {
+    /// After this, keys are read again before they are used.
+    time_to_live: i64,
+    /// After this, keys that could not be read again are not used any more.
+    longest_use: i64,
+    /// Least pause between two attempts while keys are held.
+    refetch: i64,
+    /// Least pause between two attempts while none are: an issuer that starts a moment after us.
+    retry: i64,
 }
 
 /// What is held of an issuer, copied out under the lock.
@@ -46,15 +63,41 @@ pub(super) struct Held {
 }
 
 impl KeySource {
-    pub(super) fn new(issuer: String, url: Url, fetcher: Arc<Fetcher>, clock: Clock) -> Self {
+    /// The keys of `issuer`, an entry's own or one that its pattern `name` matches.
+    pub(super) fn new(
+        issuer: String,
+        name: String,
+        origin: Origin,
+        fetcher: Arc<Fetcher>,
+        clock: Clock,
+    ) -> Self {
+        let pace = if matches!(origin, Origin::File(_)) { FILE } else { NETWORK };
         Self(Arc::new(Inner {
             issuer,
-            url,
+            name,
+            origin,
+            pace,
             fetcher,
             clock,
             held: RwLock::default(),
             flight: Arc::default(),
+            kept_warm: AtomicBool::default(),
         }))
+    }
+
+    /// How many keys could verify a token now.
+    pub(super) fn usable(&self) -> usize {
+        self.usable_of(&self.held(), self.now()).map_or(0, |keys| keys.len())
+    }
+
+    /// Reads the keys in the background until they are there, with growing pauses, and again
+    /// whenever they are gone. Ends when nobody holds the source any more.
+    pub(super) fn keep_warm(&self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.held().pinned || self.0.kept_warm.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        runtime.spawn(keep_warm(Arc::downgrade(&self.0)));
     }
 
     pub(super) fn pin(&self, keys: KeySet) {
@@ -68,7 +111,7 @@ impl KeySource {
 
     /// Reads the keys if none are held that may be used.
     pub(super) async fn warm(&self) {
-        if self.held().usable(self.now()).is_none() {
+        if self.usable() == 0 {
             let _: Option<Arc<KeySet>> = self.first().await;
         }
     }
@@ -96,18 +139,18 @@ impl KeySource {
     async fn current(&self) -> Result<(Arc<KeySet>, u64), TokenRefusal> {
         let held = self.held();
         let now = self.now();
-        if held.pinned || held.age(now).is_some_and(|age| age < TIME_TO_LIVE_SECONDS) {
+        if held.pinned || held.age(now).is_some_and(|age| age < self.0.pace.time_to_live) {
             if let Some(keys) = held.keys {
                 return Ok((keys, held.generation));
             }
-        } else if held.usable(now).is_some()
-            && held.may_try(now, REFETCH_SECONDS)
+        } else if self.usable_of(&held, now).is_some()
+            && held.may_try(now, self.0.pace.refetch)
             && let Ok(flight) = Arc::clone(&self.0.flight).try_lock_owned()
         {
             self.fetch(flight).await;
         }
         let held = self.held();
-        if let Some(keys) = held.usable(self.now()) {
+        if let Some(keys) = self.usable_of(&held, self.now()) {
             return Ok((keys, held.generation));
         }
         match self.first().await {
@@ -120,13 +163,13 @@ impl KeySource {
     async fn first(&self) -> Option<Arc<KeySet>> {
         let flight = Arc::clone(&self.0.flight).lock_owned().await;
         let (held, now) = (self.held(), self.now());
-        if let Some(keys) = held.usable(now) {
+        if let Some(keys) = self.usable_of(&held, now) {
             return Some(keys);
         }
-        if held.may_try(now, RETRY_SECONDS) {
+        if held.may_try(now, self.0.pace.retry) {
             self.fetch(flight).await;
         }
-        self.held().usable(self.now())
+        self.usable_of(&self.held(), self.now())
     }
 
     /// Keys that came after the given ones, if there are any or the issuer may be asked again.
@@ -135,7 +178,7 @@ impl KeySource {
             return None;
         }
         let flight = Arc::clone(&self.0.flight).lock_owned().await;
-        if self.held().may_try(self.now(), REFETCH_SECONDS) {
+        if self.held().may_try(self.now(), self.0.pace.refetch) {
             self.fetch(flight).await;
         }
         let held = self.held();
@@ -157,7 +200,7 @@ impl KeySource {
     async fn attempt(&self) {
         let started = self.now();
         self.change(|held| held.attempted_at = Some(started));
-        let answer = self.0.fetcher.keys(&self.0.issuer, &self.0.url).await;
+        let answer = self.0.fetcher.keys(&self.0.issuer, &self.0.origin).await;
         self.change(|held| match answer {
             Ok(keys) => {
                 held.keys = Some(Arc::new(keys));
@@ -169,6 +212,12 @@ impl KeySource {
         });
     }
 
+    fn usable_of(&self, held: &Held, now: i64) -> Option<Arc<KeySet>> {
+        let fresh = |age| age < self.0.pace.longest_use;
+        let usable = held.pinned || held.age(now).is_some_and(fresh);
+        held.keys.clone().filter(|_| usable)
+    }
+
     fn change(&self, apply: impl FnOnce(&mut Held)) {
         apply(&mut self.0.held.write().unwrap_or_else(PoisonError::into_inner));
     }
@@ -178,12 +227,12 @@ impl KeySource {
     }
 
     fn refusal(&self, fault: OpenFault, token: &Unverified<'_>) -> TokenRefusal {
-        let issuer = self.0.issuer.clone();
+        let issuer = self.0.name.clone();
         match fault {
             OpenFault::NoSuchKey => TokenRefusal::KeyUnknown {
                 issuer,
                 fetched_at: self.held().fetched_at,
-                retry_seconds: REFETCH_SECONDS,
+                retry_seconds: self.0.pace.refetch,
             },
             OpenFault::NotForAlgorithm => {
                 TokenRefusal::AlgorithmNotOfKey { issuer, algorithm: token.header.algorithm }
@@ -193,7 +242,7 @@ impl KeySource {
     }
 
     fn unreadable(&self) -> TokenRefusal {
-        let issuer = self.0.issuer.clone();
+        let issuer = self.0.name.clone();
         let fault = self.held().fault.unwrap_or(FetchFault::Transport);
         if fault.is_outage() {
             TokenRefusal::IssuerUnreachable { issuer, fault }
@@ -212,22 +261,32 @@ impl Held {
         (age >= -CLOCK_STEP_SECONDS).then_some(age.max(0))
     }
 
-    pub(super) fn usable(&self, now: i64) -> Option<Arc<KeySet>> {
-        let usable = self.pinned || self.age(now).is_some_and(|age| age < LONGEST_USE_SECONDS);
-        self.keys.clone().filter(|_| usable)
-    }
-
     fn may_try(&self, now: i64, pause: i64) -> bool {
         self.attempted_at.is_none_or(|at| !(0..pause).contains(&now.saturating_sub(at)))
     }
 }
 
-/// After this, keys are read again before they are used.
-const TIME_TO_LIVE_SECONDS: i64 = 5 * 60;
-/// After this, keys that could not be read again are not used any more.
-const LONGEST_USE_SECONDS: i64 = 60 * 60;
-/// Least pause between two attempts while keys are held.
-const REFETCH_SECONDS: i64 = 30;
-/// Least pause between two attempts while none are: an issuer that starts a moment after us.
-const RETRY_SECONDS: i64 = 5;
+async fn keep_warm(source: Weak<Inner>) {
+    let mut pause = FIRST_PAUSE;
+    while let Some(inner) = source.upgrade() {
+        let source = KeySource(inner);
+        source.warm().await;
+        if source.usable() > 0 {
+            pause = FIRST_PAUSE;
+        }
+        drop(source);
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+const NETWORK: Pace = Pace { time_to_live: 5 * 60, longest_use: 60 * 60, refetch: 30, retry: 5 };
+
+/// A file costs nothing to read, and does not fail for an hour by an outage.
+const FILE: Pace = Pace { time_to_live: 5, longest_use: 60, refetch: 1, retry: 1 };
+
+/// After the first look of the background, and after each that finds keys.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// Between two looks at an issuer that has long been away.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 const CLOCK_STEP_SECONDS: i64 = 60;

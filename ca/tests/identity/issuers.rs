@@ -13,6 +13,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ca::identity::config::KeysFrom;
 use ca::identity::{
     Clock, FetchFault, Identities, IssuerConfig, IssuerKind, Token, TokenRefusal, VerifiedIdentity,
 };
@@ -41,6 +42,7 @@ struct Issuer {
     discovery_hits: AtomicUsize,
     jwks_hits: AtomicUsize,
     paths: Mutex<Vec<String>>,
+    bearers: Mutex<Vec<Option<String>>>,
 }
 
 #[derive(Clone, Default)]
@@ -57,10 +59,16 @@ enum Answer {
 
 impl World {
     async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// An issuer whose entry has something more than its URL.
+    async fn with(change: impl FnOnce(&mut IssuerConfig)) -> Self {
         let issuer = Arc::new(Issuer::default());
         let url = serve(Arc::clone(&issuer)).await;
         let now = Arc::new(AtomicI64::new(START));
-        let config = IssuerConfig::new(url.clone(), "sigstore", IssuerKind::Email);
+        let mut config = IssuerConfig::new(url.clone(), "sigstore", IssuerKind::Email);
+        change(&mut config);
         let identities = Identities::new(vec![config], clock(&now)).unwrap();
         let world = Self { url, issuer, identities: Arc::new(identities), now };
         world.publish(0);
@@ -147,6 +155,9 @@ async fn serve(issuer: Arc<Issuer>) -> String {
 async fn respond(State(issuer): State<Arc<Issuer>>, request: Request) -> Response {
     let path = request.uri().to_string();
     issuer.paths.lock().unwrap().push(path.clone());
+    let bearer = request.headers().get(header::AUTHORIZATION);
+    let bearer = bearer.map(|value| value.to_str().unwrap().to_owned());
+    issuer.bearers.lock().unwrap().push(bearer);
     let answer = if path == "/.well-known/openid-configuration" {
         issuer.discovery_hits.fetch_add(1, Ordering::SeqCst);
         issuer.discovery.lock().unwrap().clone()
@@ -535,4 +546,153 @@ async fn a_clock_set_back_reads_the_keys_again() {
     world.pass(-3600);
     assert!(world.verify(&world.token(0)).await.is_ok());
     assert_eq!(world.fetches(), 2);
+}
+
+fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> std::path::PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn bearers(world: &World) -> Vec<Option<String>> {
+    world.issuer.bearers.lock().unwrap().clone()
+}
+
+#[tokio::test]
+async fn service_account_token_not_leaked() {
+    let folder = tempfile::tempdir().unwrap();
+    let bearer = file(&folder, "token", "s3cret\n");
+    let secret = || Some("Bearer s3cret".to_owned());
+    let with_bearer = || World::with(|config| config.keys.bearer_file = Some(bearer.clone()));
+
+    let world = with_bearer().await;
+    assert!(world.verify(&world.token(0)).await.is_ok());
+    assert_eq!(bearers(&world), [secret(), secret()], "discovery and keys at home");
+
+    // Keys at another host: they are read, and the token stays at home.
+    let (world, elsewhere) = (with_bearer().await, World::new().await);
+    world.discover(world.discovery_of(&world.url, &format!("{}/jwks", elsewhere.url)));
+    elsewhere.answer(Answer::Json(world.jwks_of(0)));
+    assert!(world.verify(&world.token(0)).await.is_ok());
+    assert_eq!((bearers(&world), bearers(&elsewhere)), (vec![secret()], vec![None]));
+
+    // The same machine under another name is another host.
+    let world = with_bearer().await;
+    let alias = world.url.replace("127.0.0.1", "localhost");
+    world.discover(world.discovery_of(&world.url, &format!("{alias}/jwks")));
+    assert!(world.verify(&world.token(0)).await.is_ok());
+    assert_eq!(bearers(&world), [secret(), None]);
+
+    // A redirect leads nowhere, with or without it.
+    for at_discovery in [true, false] {
+        let (world, elsewhere) = (with_bearer().await, World::new().await);
+        let redirect = Answer::Redirect(format!("{}/x", elsewhere.url));
+        if at_discovery {
+            world.discover(redirect);
+        } else {
+            world.answer(redirect);
+        }
+        assert_eq!(world.verify(&world.token(0)).await, world.misbehaves(FetchFault::Redirect));
+        assert!(bearers(&elsewhere).is_empty());
+    }
+
+    // With jwks_url it is for that host, and discovery is not asked.
+    let elsewhere = World::new().await;
+    let world = World::with(|config| {
+        config.keys.bearer_file = Some(bearer.clone());
+        config.keys.from = KeysFrom::Address(format!("{}/jwks", elsewhere.url));
+    })
+    .await;
+    elsewhere.answer(Answer::Json(world.jwks_of(0)));
+    assert!(world.verify(&world.token(0)).await.is_ok());
+    assert_eq!((bearers(&world), bearers(&elsewhere)), (vec![], vec![secret()]));
+
+    // It is read at each request, and nothing is asked without it.
+    std::fs::write(&bearer, "n3w").unwrap();
+    elsewhere.pass(1);
+    world.pass(300);
+    assert!(world.verify(&world.token(0)).await.is_ok());
+    assert_eq!(bearers(&elsewhere).last().unwrap().as_deref(), Some("Bearer n3w"));
+    for broken in ["", " \n", "two\nlines"] {
+        std::fs::write(&bearer, broken).unwrap();
+        let world = with_bearer().await;
+        let refusal = world.verify(&world.token(0)).await;
+        assert_eq!(refusal, world.unreachable(FetchFault::BearerFile), "{broken:?}");
+        assert!(bearers(&world).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn keys_of_a_file_follow_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwks.json");
+    let world = World::with(|config| config.keys.from = KeysFrom::File(path.clone())).await;
+    assert_eq!(world.verify(&world.token(0)).await, world.unreachable(FetchFault::KeysFile));
+    std::fs::write(&path, world.jwks_of(0)).unwrap();
+    world.pass(1);
+    assert!(world.verify(&world.token(0)).await.is_ok());
+    // Another key: an unknown kid is looked up at once, and the old key dies.
+    std::fs::write(&path, world.jwks_of(1)).unwrap();
+    world.pass(1);
+    assert!(world.verify(&world.token(1)).await.is_ok());
+    assert_eq!(world.verify(&world.token(0)).await.unwrap_err().code(), "token-key-unknown");
+    // Without the file its keys live on for a minute, and not for the hour of an outage.
+    std::fs::remove_file(&path).unwrap();
+    world.pass(59);
+    assert!(world.verify(&world.token(1)).await.is_ok());
+    world.pass(2);
+    assert_eq!(world.verify(&world.token(1)).await, world.unreachable(FetchFault::KeysFile));
+    std::fs::write(&path, " ".repeat(256 * 1024 + 1)).unwrap();
+    world.pass(1);
+    assert_eq!(world.verify(&world.token(1)).await, world.misbehaves(FetchFault::TooLarge));
+    assert!(world.issuer.paths.lock().unwrap().is_empty(), "nobody was asked");
+}
+
+#[tokio::test]
+async fn an_issuer_that_comes_back_is_seen_without_a_token() {
+    let (world, other) = (World::new().await, World::new().await);
+    world.discover(Answer::Status(503));
+    world.identities.keep_warm();
+    other.identities.keep_warm();
+    let fault = |world: &World| world.identities.status()[0].fault;
+    for _ in 0..200 {
+        if fault(&world).is_some() && other.identities.status()[0].usable_keys == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(fault(&world), Some(FetchFault::Status { status: 503 }));
+    assert_eq!(other.identities.status()[0].usable_keys, 1, "the other one works");
+
+    world.discover(world.discovery_of(&world.url, &format!("{}/jwks", world.url)));
+    world.pass(5);
+    for _ in 0..1000 {
+        if world.identities.status()[0].usable_keys == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!((world.identities.status()[0].usable_keys, fault(&world)), (1, None));
+}
+
+#[tokio::test]
+async fn entries_of_one_issuer_have_their_own_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new().await;
+    let path = file(&folder, "jwks.json", &world.jwks_of(1));
+    let config = |client_id: &str, from: KeysFrom| {
+        let mut config = IssuerConfig::new(world.url.clone(), client_id, IssuerKind::Email);
+        config.keys.from = from;
+        config
+    };
+    let configs =
+        vec![config("people", KeysFrom::Discovery), config("machines", KeysFrom::File(path))];
+    let identities = Identities::new(configs, clock(&world.now)).unwrap();
+    for (key, audience, holds) in
+        [(0, "people", true), (1, "people", false), (1, "machines", true), (0, "machines", false)]
+    {
+        let token = world.dev(key).token("alice@example.com", audience).unwrap();
+        let verdict = identities.verify(&Token::new(token.into_bytes()).unwrap()).await;
+        assert_eq!(verdict.is_ok(), holds, "{key} {audience}");
+    }
 }

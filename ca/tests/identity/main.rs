@@ -9,3 +9,4 @@ mod pinned;
 mod pipelines;
 mod signatures;
 mod tokens;
+mod wildcards;

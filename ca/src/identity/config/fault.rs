@@ -1,5 +1,7 @@
 //! Why an instance does not start with the issuers it was given.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 use super::Names;
@@ -100,6 +102,48 @@ pub enum ConfigFault {
     MultiTenant {
         /// The issuer.
         url: String,
+    },
+    /// A pattern that anybody's host could match, or that is no https URL.
+    #[error(
+        "issuer url {url:?} is a pattern, and not https:// and a host whose last two labels are \
+         without a *, in lower case, without user, query, fragment and percent sign"
+    )]
+    Wildcard {
+        /// As configured.
+        url: String,
+    },
+    /// A key that is about one issuer, beside a pattern of many.
+    #[error("issuer url {url:?} is a pattern of many, and {key} is about one")]
+    NotForWildcard {
+        /// The pattern.
+        url: String,
+        /// The key.
+        key: &'static str,
+    },
+    /// Several places for one issuer's keys.
+    #[error(
+        "issuer {url:?} says more than once where its keys are: jwks_file stands without jwks_url, \
+         ca_cert and bearer_file"
+    )]
+    KeysTwice {
+        /// The issuer.
+        url: String,
+    },
+    /// `jwks_url` is no https URL.
+    #[error("jwks_url {address:?} of issuer {url:?} is not an https URL, nor http on loopback")]
+    JwksUrl {
+        /// The issuer.
+        url: String,
+        /// As configured.
+        address: String,
+    },
+    /// `ca_cert` cannot be read.
+    #[error("ca_cert {path:?} of issuer {url:?} cannot be read, or holds no certificate in PEM")]
+    CaCert {
+        /// The issuer.
+        url: String,
+        /// The file.
+        path: PathBuf,
     },
     /// `issuer_claim` is no path to a claim.
     #[error("issuer_claim {path:?} of issuer {url:?} is not $. and names with dots between")]

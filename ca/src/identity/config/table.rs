@@ -1,10 +1,13 @@
 //! `[[issuer]]` as it is written.
 
+use std::path::PathBuf;
+
 use openidconnect::url::Url;
 use serde::Deserialize;
 
 use super::{
-    Alg, ConfigFault, DEFAULT_MAX_LIFETIME_SECONDS, IssuerClaim, IssuerConfig, issuer_url, place,
+    Alg, ConfigFault, DEFAULT_MAX_LIFETIME_SECONDS, IssuerClaim, IssuerConfig, KeyOptions,
+    issuer_url, place,
 };
 use crate::admit::{AllowTables, Breadth};
 use crate::identity::kind::IssuerKind;
@@ -25,6 +28,10 @@ pub struct IssuerTable {
     trust_domain: Option<String>,
     issuer_claim: Option<String>,
     issuer_claim_values: Option<Vec<String>>,
+    ca_cert: Option<PathBuf>,
+    jwks_file: Option<PathBuf>,
+    jwks_url: Option<String>,
+    bearer_file: Option<PathBuf>,
     #[serde(default = "default_algorithms")]
     algorithms: Vec<Alg>,
     #[serde(default = "default_max_lifetime")]
@@ -65,6 +72,13 @@ impl IssuerTable {
                 Some(IssuerClaim::new(&self.url, &path, values.unwrap_or_default())?)
             }
         };
+        let keys = KeyOptions::new(
+            &self.url,
+            self.ca_cert,
+            self.jwks_file,
+            self.jwks_url,
+            self.bearer_file,
+        )?;
         let allow = self
             .allow
             .read(
@@ -79,6 +93,7 @@ impl IssuerTable {
             client_id: self.client_id,
             kind,
             issuer_claim,
+            keys,
             algorithms: self.algorithms,
             max_lifetime_seconds: self.max_lifetime_seconds,
         };
