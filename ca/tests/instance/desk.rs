@@ -58,7 +58,7 @@ impl Desk {
         ceremony::init(&dir, &plan, OffsetDateTime::from_unix_timestamp(BORN).unwrap()).unwrap();
         let clock = Clock::fixed(BORN + 60);
         let instance = Instance::open(&dir, clock.now()).unwrap();
-        let issuer = instance.config.development_issuer();
+        let issuer = instance.config.sign_in_issuer();
         TrustFiles::of(&instance, Some(&issuer)).write(&instance.public()).unwrap();
         tuf::publish(&instance, clock.now()).unwrap();
         let engine = logs::open(&instance, &clock).unwrap();
