@@ -38,11 +38,54 @@ pub struct Trust {
 
     /// What to do with what is trusted.
     #[command(subcommand)]
-    pub command: Option<TrustCommand>,
+    pub command: Option<TrustAction>,
 
     /// How to say what came out
     #[arg(long, global = true, value_enum, default_value_t = TrustOutput::Text, value_name = "FORMAT")]
     pub output: TrustOutput,
+}
+
+/// What to do with what is trusted.
+#[derive(Debug, Subcommand)]
+pub enum TrustAction {
+    /// What `signer` can do, too.
+    #[command(flatten)]
+    Manage(TrustCommand),
+    /// Write what another client needs to trust an instance too, and print the lines to run
+    Export(Export),
+}
+
+/// The flags of `trust export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The client to write for
+    #[arg(long = "for", value_enum, value_name = "CLIENT")]
+    pub client: Client,
+
+    /// The instance [default: the default instance]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub instance: Option<String>,
+
+    /// Where to write its files [default: NAME-for-CLIENT]
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+}
+
+/// A client that can be given an instance to trust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Client {
+    /// cosign
+    Cosign,
+    /// gitsign
+    Gitsign,
+    /// sigstore for Python
+    SigstorePython,
+    /// sigstore for JavaScript
+    SigstoreJs,
+    /// The policy-controller of Sigstore
+    PolicyController,
+    /// Kyverno
+    Kyverno,
 }
 
 /// The flags of `verify-blob`.

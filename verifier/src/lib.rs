@@ -8,6 +8,7 @@ mod advice;
 pub mod blob;
 pub mod cli;
 pub mod error;
+mod export;
 mod report;
 pub mod root;
 mod trust;
