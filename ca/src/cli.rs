@@ -65,6 +65,14 @@ pub enum Command {
     ///
     /// Exits with 0 if one would be issued, 12 if not, and 1 if that cannot be told.
     Explain(Explain),
+    /// Turn the issuers of a Fulcio configuration (YAML or JSON) into tables for ca.toml.
+    ImportFulcioConfig {
+        /// Fulcio's configuration.
+        file: PathBuf,
+        /// Append the tables to DIR/ca.toml instead of printing them.
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
+    },
     /// Recheck the logs from their entries, and say what is wrong.
     Fsck {
         /// The instance folder.

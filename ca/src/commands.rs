@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Urls};
 use crate::explain::explain;
 use crate::failure::Failure;
+use crate::import;
 use crate::instance::Instance;
 use crate::keys;
 use crate::oidc_dev::DevIssuer;
@@ -37,6 +38,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Ok(false) => return ExitCode::from(NOT_ISSUED),
             told => told.map(|_issued| ()),
         },
+        Command::ImportFulcioConfig { file, into } => import_issuers(&file, into.as_deref()),
         Command::Fsck { dir } => run::fsck(&dir),
         Command::Tuf(command) => tuf::command::run(&command),
         Command::Trust { dir, file, out, write } => trust(&dir, file, out, write),
@@ -184,6 +186,27 @@ fn token(dir: &Path, email: &str, audience: &str) -> Result<(), Failure> {
 fn development_issuer(url: &str, dir: &Path) -> Result<DevIssuer, Failure> {
     let key = keys::read_pem(&ceremony::development_key(dir))?;
     Ok(DevIssuer::new(url, &key, Clock::system().as_seconds())?)
+}
+
+/// The tables go to standard output or into an instance, and what there is to say of them to
+/// standard error.
+fn import_issuers(file: &Path, into: Option<&Path>) -> Result<(), Failure> {
+    let imported = import::read(file)?;
+    for note in &imported.notes {
+        say(note);
+    }
+    match into {
+        Some(dir) => import::append(&imported, dir)?,
+        None => {
+            for (path, _) in &imported.files {
+                let path = path.display();
+                say(&format!("{path}: a certificate of the configuration; --into DIR writes it"));
+            }
+            print(&imported.toml)?;
+        }
+    }
+    say(&format!("{} issuers imported", imported.issuers));
+    if imported.issuers == 0 { Err("no issuer could be imported".into()) } else { Ok(()) }
 }
 
 fn trust(dir: &Path, file: TrustFile, out: Option<PathBuf>, write: bool) -> Result<(), Failure> {

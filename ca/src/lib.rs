@@ -20,6 +20,7 @@ pub mod failure;
 pub mod fulcio;
 pub mod health;
 pub mod identity;
+pub mod import;
 pub mod instance;
 pub mod issue;
 pub mod keys;

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod import;
 mod issuers;
 mod kinds;
 mod pinned;

@@ -5,4 +5,5 @@
 mod desk;
 mod golden;
 mod issuance;
+mod properties;
 mod readiness;
