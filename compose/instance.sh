@@ -3,8 +3,9 @@
 # conformance-check.sh and interop/run.sh, never run by itself.
 #
 #   find_programs NAME...    sets $programs, the folder that holds our binaries
-#   start_instance DIR LOG   sets $instance_pid and $origin (http://localhost:PORT)
+#   start_instance DIR LOG   `ca dev`; sets $instance_pid and $origin (http://localhost:PORT)
 #   restart_instance DIR LOG the same on a folder that start_instance made
+#   run_instance LOG ARGUMENT...  `ca` with other arguments, in the same way
 #   stop_instance            ends the instance that this script started, no other
 
 # The folder of the binaries: PARAPH_BIN, else the release build of this tree.
@@ -25,16 +26,20 @@ find_programs() {
 # DIR must not exist yet. Standard output and error of the instance go to LOG.out and LOG.
 # Port 0: the system picks a free one, and the instance keeps it.
 start_instance() {
-    restart_instance "$1" "$2" --listen 127.0.0.1:0
+    run_instance "$2" dev "$1" --listen 127.0.0.1:0
+}
+
+restart_instance() {
+    run_instance "$2" dev "$1"
 }
 
 # What it said before is kept in LOG.
-restart_instance() {
-    local folder=$1 log=$2
-    shift 2
+run_instance() {
+    local log=$1
+    shift
     # There for the first look, which may come before the instance's own start.
     : >"$log.out"
-    "$programs/ca" dev "$folder" "$@" >"$log.out" 2>>"$log" </dev/null &
+    "$programs/ca" "$@" >"$log.out" 2>>"$log" </dev/null &
     instance_pid=$!
     if ! wait_until_ready "$log.out"; then
         stop_instance

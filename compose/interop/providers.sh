@@ -5,7 +5,8 @@
 #   find_browser             sets $chromium; empty, with the reason in $no_browser, without one
 #   start_dex CALLBACK       real Dex with the user alice@example.com; sets $dex, its issuer
 #   start_stand_ins URL...   stand-ins of GitHub and Google; sets $github and $google
-#   stop_providers           ends what the two started
+#   serve_with_sign_in DIR LOG    `ca serve` with a connector for each of the three; sets $origin
+#   stop_providers           ends what these started, but for the instance (stop_instance)
 #   plan PROVIDER MEMBERS    the JSON that browser/walk.mjs takes, with members of your own
 #   drive PLAN               runs browser/sign-in.mjs
 
@@ -76,6 +77,7 @@ start_stand_ins() {
     for url in "$@"; do
         arguments+=(--redirect-uri "$url")
     done
+    : >"$scratch/providers.out"
     "$(stand_ins)" --client-id paraph --client-secret correct-horse-battery-staple \
         "${arguments[@]}" >"$scratch/providers.out" 2>"$scratch/providers.log" </dev/null &
     provider_pids+=("$!")
@@ -86,6 +88,45 @@ start_stand_ins() {
     done
     github=$(sed -n 's/^github //p' "$scratch/providers.out")
     google=$(sed -n 's/^google //p' "$scratch/providers.out")
+}
+
+# The addresses are known before the providers are: they must register where people come back to.
+serve_with_sign_in() {
+    local folder=$1 log=$2 port
+    port=$(free_port)
+    origin="http://localhost:$port"
+    start_stand_ins "$origin/oidc/callback/github" "$origin/oidc/callback/google" || return
+    "$programs/ca" init "$folder" --listen "127.0.0.1:$port" >"$log.init" 2>&1 || return
+    sed -i "s/^metrics = .*/metrics = \"127.0.0.1:$(free_port)\"/" "$folder/ca.toml"
+    (umask 077 && echo correct-horse-battery-staple >"$folder/keys/sign-in.secret")
+    cat >>"$folder/ca.toml" <<EOF
+
+[sign_in]
+EOF
+    if [ ! -s "$clients/skipped/dex" ]; then
+        start_dex "$origin/oidc/callback/dex" || return
+        connector dex oidc "name = \"Dex\"
+issuer = \"$dex\"" >>"$folder/ca.toml"
+    fi
+    connector github github "url = \"$github\"" >>"$folder/ca.toml"
+    connector google google "issuer = \"$google\"
+hosted_domains = [\"example.com\"]" >>"$folder/ca.toml"
+    run_instance "$log" serve "$folder"
+}
+
+connector() {
+    cat <<EOF
+
+[[sign_in.connector]]
+id = "$1"
+type = "$2"
+client_id = "paraph"
+client_secret_file = "keys/sign-in.secret"
+$3
+
+[[sign_in.connector.allow]]
+email_domain = "example.com"
+EOF
 }
 
 # The program, of our own build: it is not among what is released.
@@ -108,7 +149,9 @@ stop_providers() {
     provider_pids=()
 }
 
+# A function that runs in the background is a shell, whose one child is the program.
 give_up_on() {
+    pkill -TERM -P "$1" 2>/dev/null || true
     kill -TERM "$1" 2>/dev/null || true
     wait "$1" 2>/dev/null || true
 }

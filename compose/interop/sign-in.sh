@@ -37,6 +37,19 @@ main() {
     public="$scratch/development/public"
     issuer_of[development]="$origin/oidc"
     run_column development
+    device_column development
+    stop_instance
+
+    serve_with_sign_in "$scratch/served" "$scratch/instance.log"
+    public="$scratch/served/public"
+    issuer_of[dex]=${dex:-}
+    issuer_of[github]="$github/login/oauth"
+    issuer_of[google]="$google"
+    for provider in dex github google; do
+        run_column "$provider"
+    done
+    device_column github
+    run_refusals
     stop_instance
 
     print_matrix
@@ -71,7 +84,8 @@ browser_cell() {
     fi
     export PARAPH_URL_FILE="$scratch/url"
     rm -f "$PARAPH_URL_FILE"
-    PATH="$scratch/bin:$PATH" BROWSER="$scratch/bin/browser" DISPLAY=:0 \
+    # No XDG_DATA_DIRS, since what an installed browser says of itself there goes before BROWSER.
+    PATH="$scratch/bin:$PATH" BROWSER="$scratch/bin/browser" DISPLAY=:0 XDG_DATA_DIRS="$scratch/home" \
         "sign_in_with_${client//-/_}" "$bundle" >"$log" 2>&1 </dev/null &
     local pid=$!
     if ! drive "$(plan "$provider" "\"url_file\":\"$PARAPH_URL_FILE\",\"pid\":$pid,\"end\":\"client\"")" \
@@ -85,6 +99,83 @@ browser_cell() {
         echo FAIL
     else
         judge "$client" "$provider" "$bundle" "$name"
+    fi
+}
+
+device_column() {
+    local client
+    for client in "${DEVICE_CLIENTS[@]}"; do
+        cells["$client, by code $1"]=$(device_cell "$client" "$1")
+    done
+}
+
+# The client prints a code, which a person types into a browser somewhere else.
+device_cell() {
+    local client=$1 provider=$2 log="$scratch/log" name="$1 by code, $2" reason turn=0 said=
+    local bundle="$scratch/bundles/$client-code-$provider.json"
+    if reason=$(missing_for "$client" "$provider"); then
+        note "$name: $reason"
+        echo skip
+        return
+    fi
+    "code_with_${client//-/_}" "$bundle" >"$log" 2>&1 </dev/null &
+    local pid=$!
+    until said=$(grep -oE '\b[A-Z0-9]{4}-[A-Z0-9]{4}\b' "$log" | head -n 1) && [ -n "$said" ]; do
+        turn=$((turn + 1))
+        if [ "$turn" -ge 200 ] || ! kill -0 "$pid" 2>/dev/null; then
+            give_up_on "$pid"
+            note_failure "$name: the client shows no code" "$log"
+            echo FAIL
+            return
+        fi
+        sleep 0.1
+    done
+    if ! drive "$(plan "$provider" "\"url\":\"$origin/oidc/device\",\"code\":\"$said\",\"end\":\"device\"")" \
+        >"$log.browser" 2>&1; then
+        give_up_on "$pid"
+        note_failure "$name: the pages did not end well" "$log.browser"
+        echo FAIL
+    elif ! wait "$pid" || [ ! -s "$bundle" ]; then
+        note_failure "$name: signed in, and did not sign" "$log"
+        echo FAIL
+    else
+        judge "$client" "$provider" "$bundle" "$name"
+    fi
+}
+
+# Each is a sign-in that ends on a page that says what was wrong, and without a bundle.
+run_refusals() {
+    refusal 'denied at GitHub' github alice deny problem 'did not sign you in'
+    refusal 'cancelled on our page' github alice cancel client ''
+    refusal 'an address that is not verified, GitHub' github victor yes problem 'verified'
+    refusal 'an address that is not verified, Google' google victor yes problem 'verified'
+    refusal 'another domain than the rules allow, GitHub' github mallory yes problem 'mallory@example.org'
+    refusal 'an address of the domain, an account outside it, Google' google oscar yes problem ''
+}
+
+# refusal NAME PROVIDER ACCOUNT ANSWER END TEXT
+refusal() {
+    local name=$1 provider=$2 account=$3 log="$scratch/log" bundle="$scratch/bundles/refused.json" reason
+    refusals+=("$name")
+    if reason=$(missing_for cosign "$provider"); then
+        note "$name: $reason"
+        outcomes["$name"]=skip
+        return
+    fi
+    export PARAPH_URL_FILE="$scratch/url"
+    rm -f "$PARAPH_URL_FILE" "$bundle"
+    PATH="$scratch/bin:$PATH" sign_in_with_cosign "$bundle" >"$log" 2>&1 </dev/null &
+    local pid=$!
+    outcomes["$name"]=ok
+    if ! drive "$(plan "$provider" "\"url_file\":\"$PARAPH_URL_FILE\",\"pid\":$pid,\"answer\":\"$4\",\"end\":\"$5\",\"text\":\"$6\",\"accessible\":true")" \
+        >"$log.browser" 2>&1; then
+        note_failure "$name: not told on a page as it should be" "$log.browser"
+        outcomes["$name"]=FAIL
+    fi
+    give_up_on "$pid"
+    if [ -e "$bundle" ]; then
+        note_failure "$name: signed all the same" "$log"
+        outcomes["$name"]=FAIL
     fi
 }
 
@@ -112,7 +203,7 @@ judge() {
 # --- the clients, each with its own sign-in: BUNDLE ------------------------------------
 
 sign_in_with_signer() {
-    bounded "$programs/signer" sign-blob "$file" --instance "${public%/public}" --bundle "$1"
+    at_a_terminal "$programs/signer" sign-blob "$file" --instance "${public%/public}" --bundle "$1"
 }
 
 sign_in_with_cosign() {
@@ -126,21 +217,38 @@ sign_in_with_sigstore_python() {
         --bundle "$1" "$file"
 }
 
+# Without a display, which is all that it takes.
+code_with_signer() {
+    (
+        unset DISPLAY WAYLAND_DISPLAY BROWSER
+        sign_in_with_signer "$1"
+    )
+}
+
+# It asks nobody without a terminal, and in a pipeline.
+at_a_terminal() {
+    env -u CI timeout 60 script --quiet --flush --return --command "$(printf '%q ' "$@")" /dev/null
+}
+
+code_with_cosign() {
+    bounded "$clients/bin/cosign" sign-blob --yes --fulcio-auth-flow device \
+        --signing-config "$public/signing_config.v0.2.json" \
+        --trusted-root "$public/trusted_root.json" --bundle "$1" "$file"
+}
+
+# Its own command line takes no signing config: it signs in, and its libraries sign.
+sign_in_with_sigstore_js() {
+    local token="$scratch/token"
+    PATH="${node%/*}:$PATH" CI=false bounded "$clients/js/node_modules/.bin/sigstore" token \
+        --issuer "$origin/oidc" >"$token" || return
+    bounded "$node" "$here/js/sign.mjs" "$clients/js" "$public/signing_config.v0.2.json" "$token" \
+        "$1" message "$file"
+}
+
 # --- the report ------------------------------------------------------------------------
 
-note() {
-    echo "$1" >>"$scratch/notes"
-}
-
-note_failure() {
-    {
-        echo "$1:"
-        tail -n 12 "$2" | cut -c1-400 | sed 's/^/    /'
-    } >>"$scratch/failures"
-}
-
 print_matrix() {
-    local client column
+    local client column name
     passed=0 failed=0 skipped=0
     echo
     echo "Down: whose sign-in. Across: who said who it is. A cell is ok when the pages led to a"
@@ -149,25 +257,21 @@ print_matrix() {
     printf '%-24s' ''
     printf '%-17s' "${COLUMNS_SHOWN[@]}"
     echo
-    for client in "${CLIENTS[@]}"; do
+    for client in "${CLIENTS[@]}" "${DEVICE_CLIENTS[@]/%/, by code}"; do
         printf '%-24s' "$client"
         for column in "${COLUMNS_SHOWN[@]}"; do
             printf '%-17s' "${cells["$client $column"]:-}"
-            count "${cells["$client $column"]:-skip}"
+            count "${cells["$client $column"]:-}"
         done
         echo
     done
     echo
-    if [ -s "$scratch/notes" ]; then
-        sort -u "$scratch/notes"
-        echo
-    fi
-    if [ -s "$scratch/failures" ]; then
-        cat "$scratch/failures"
-        echo "The instance's last words, if any:"
-        tail -n 20 "$scratch/instance.log" | cut -c1-400 | sed 's/^/    /'
-        echo
-    fi
+    for name in "${refusals[@]}"; do
+        printf 'refused: %-56s %s\n' "$name" "${outcomes["$name"]}"
+        count "${outcomes["$name"]}"
+    done
+    echo
+    print_notes
     echo "$passed passed, $failed failed, $skipped skipped"
 }
 
@@ -175,6 +279,7 @@ count() {
     case $1 in
         ok) passed=$((passed + 1)) ;;
         skip) skipped=$((skipped + 1)) ;;
+        '') ;;
         *) failed=$((failed + 1)) ;;
     esac
 }
@@ -187,11 +292,13 @@ clean_up() {
     exit "$status"
 }
 
-declare -A cells issuer_of
+declare -A cells issuer_of outcomes
+refusals=()
 failed=0
 
-CLIENTS=(cosign sigstore-python)
-COLUMNS_SHOWN=(development)
+CLIENTS=(signer cosign sigstore-python sigstore-js)
+DEVICE_CLIENTS=(signer cosign)
+COLUMNS_SHOWN=(development dex github google)
 
 IDENTITY=alice@example.com
 

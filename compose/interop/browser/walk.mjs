@@ -24,7 +24,7 @@ export async function openPage(browser, options = {}) {
     (route) => route.abort(),
   );
   const page = await context.newPage();
-  page.setDefaultTimeout(5000);
+  page.setDefaultTimeout(15_000);
   return page;
 }
 
