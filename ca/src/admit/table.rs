@@ -49,7 +49,9 @@ impl Breadth {
     /// The breadth of an `[[issuer]]` with this URL.
     #[must_use]
     pub fn of_issuer(url: &str) -> Self {
-        if url.contains('*') {
+        if url.starts_with(GITHUB_ENTERPRISES) {
+            Self::Public
+        } else if url.contains('*') {
             Self::Wildcard
         } else if is_public(url) {
             Self::Public
@@ -86,7 +88,7 @@ impl AllowTables {
         let mut rules = Vec::with_capacity(tables.len());
         for (before, table) in tables.into_iter().enumerate() {
             let names_tenant = table.contains_key(ISSUER.name) || table.contains_key(ANYONE);
-            if breadth == Breadth::Wildcard && vocabulary.needs_tenant() && !names_tenant {
+            if breadth == Breadth::Wildcard && !names_tenant {
                 return Err(RuleFault::AnyTenant { rule: before + 1 });
             }
             rules.push(rule(table, vocabulary, before + 1)?);
@@ -104,12 +106,6 @@ impl Vocabulary {
             Self::Kubernetes => KUBERNETES,
             Self::Other => &[],
         }
-    }
-
-    /// At GitHub a name is one owner's whatever the token's issuer; elsewhere every tenant of a
-    /// cloud has a `default` namespace.
-    const fn needs_tenant(self) -> bool {
-        !matches!(self, Self::GitHub)
     }
 
     fn find(self, name: &str) -> Option<&'static Key> {
@@ -379,5 +375,10 @@ fn list(
     let texts = texts.filter(|texts| !texts.is_empty());
     texts.ok_or_else(|| RuleFault::Type { rule, key: key.to_owned(), expected })
 }
+
+/// The enterprises of github.com, each with an issuer of its own below this: a pattern for all of
+/// them stands for one forge, where a name is one owner's. Forges of their own (`*.ghe.com`) are
+/// tenants like any others: each may have an `octo-org`.
+const GITHUB_ENTERPRISES: &str = "https://token.actions.githubusercontent.com/";
 
 const MAX_VALUE_BYTES: usize = 512;

@@ -502,7 +502,10 @@ fn a_rule_about_every_tenant_of_a_cloud_says_which() {
     assert_eq!(read(r#"{ namespace = "default" }"#, Kubernetes), fault);
     assert!(read(r#"{ namespace = "default", issuer = "https://a.example" }"#, Kubernetes).is_ok());
     assert!(read("{ anyone = true }", Kubernetes).is_ok());
-    assert!(read("{ organization_id = 65 }", GitHub).is_ok());
+    assert_eq!(read(r#"{ organization = "octo-org" }"#, GitHub), fault);
+    assert_eq!(Breadth::of_issuer("https://token.actions.*.ghe.com"), Breadth::Wildcard);
+    let enterprises = "https://token.actions.githubusercontent.com/*";
+    assert_eq!(Breadth::of_issuer(enterprises), Breadth::Public, "one forge, one owner of a name");
     assert_eq!(Breadth::of_issuer("https://*.example").unstated("x".to_owned()).closed(), ["x"]);
 }
 
