@@ -130,7 +130,7 @@ device_cell() {
         fi
         sleep 0.1
     done
-    if ! drive "$(plan "$provider" "\"url\":\"$origin/oidc/device\",\"code\":\"$said\",\"end\":\"device\"")" \
+    if ! drive "$(plan "$provider" "\"url\":\"$origin/oidc/device\",\"code\":\"$said\",\"end\":\"device\",$CAREFULLY")" \
         >"$log.browser" 2>&1; then
         give_up_on "$pid"
         note_failure "$name: the pages did not end well" "$log.browser"
@@ -167,7 +167,7 @@ refusal() {
     PATH="$scratch/bin:$PATH" sign_in_with_cosign "$bundle" >"$log" 2>&1 </dev/null &
     local pid=$!
     outcomes["$name"]=ok
-    if ! drive "$(plan "$provider" "\"url_file\":\"$PARAPH_URL_FILE\",\"pid\":$pid,\"answer\":\"$4\",\"end\":\"$5\",\"text\":\"$6\",\"accessible\":true")" \
+    if ! drive "$(plan "$provider" "\"url_file\":\"$PARAPH_URL_FILE\",\"pid\":$pid,\"answer\":\"$4\",\"end\":\"$5\",\"text\":\"$6\",$CAREFULLY")" \
         >"$log.browser" 2>&1; then
         note_failure "$name: not told on a page as it should be" "$log.browser"
         outcomes["$name"]=FAIL
@@ -301,5 +301,7 @@ DEVICE_CLIENTS=(signer cosign)
 COLUMNS_SHOWN=(development dex github google)
 
 IDENTITY=alice@example.com
+# By keys alone, and with a look at what each of our pages is for those who do not see it.
+CAREFULLY='"keyboard":true,"accessible":true'
 
 main "$@"

@@ -7,7 +7,6 @@
 //                     a client's fake browser writes it
 //   end               the kind of page to end on (walk.mjs)
 //   text              what that page must say
-//   keyboard          true: no pointer, every control is reached and used by keys
 //   accessible        true: axe-core finds nothing serious on any of our pages
 // Prints the kinds of the pages seen; fails when the end is another.
 import { existsSync, readFileSync } from 'node:fs';

@@ -36,7 +36,7 @@ export async function openPage(browser, options = {}) {
 //   refused    a provider's: the request is not in order
 // PLAN: origin (of our instance), client (origin of the client's own page, if any), provider
 // (name on our page), account, answer (yes, deny: at the provider, cancel: at ours), and for the
-// device flow code. `look` is called on each page before it is answered.
+// device flow code; `keyboard`: no pointer on our pages. `look` is called on each page before it is answered.
 export async function walk(page, plan, look = async () => {}) {
   const seen = [];
   for (let turn = 0; turn < MOST_PAGES; turn += 1) {
@@ -78,10 +78,10 @@ async function kindOf(page, plan) {
 }
 
 const ANSWERS = {
-  choose: (page, plan) => page.getByRole('link', { name: plan.provider, exact: false }).click(),
+  choose: (page, plan) => use(page, plan, page.getByRole('link', { name: plan.provider })),
   development: async (page, plan) => {
-    await page.getByLabel('Email address').fill(plan.account);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await use(page, plan, page.getByLabel('Email address'), plan.account);
+    await use(page, plan, page.getByRole('button', { name: 'Sign in' }));
   },
   'stand-in': (page, plan) => {
     const as = plan.answer === 'deny' ? 'Cancel' : plan.account;
@@ -98,13 +98,27 @@ const ANSWERS = {
   },
   confirm: (page, plan) => {
     const as = plan.answer === 'cancel' ? 'cancel' : 'continue';
-    return page.locator(`[name=answer][value=${as}]`).click();
+    return use(page, plan, page.locator(`[name=answer][value=${as}]`));
   },
   'device-code': async (page, plan) => {
-    await page.locator('input[name=user_code]').fill(plan.code);
-    await page.locator('main button[type=submit]').first().click();
+    await use(page, plan, page.locator('input[name=user_code]'), plan.code);
+    await use(page, plan, page.locator('main button[type=submit]').first());
   },
 };
 
+// A control of ours: by the pointer, or reached and used by keys alone.
+async function use(page, plan, control, text) {
+  if (!plan.keyboard) {
+    return text === undefined ? control.click() : control.fill(text);
+  }
+  const reached = () => control.evaluate((element) => element === document.activeElement);
+  for (let turn = 0; !(await reached()); turn += 1) {
+    if (turn === MOST_TABS) throw new Error(`keys do not reach ${control} on ${page.url()}`);
+    await page.keyboard.press('Tab');
+  }
+  return text === undefined ? page.keyboard.press('Enter') : page.keyboard.type(text);
+}
+
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 const MOST_PAGES = 12;
+const MOST_TABS = 30;
