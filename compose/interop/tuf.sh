@@ -15,7 +15,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/clients.sh"
 
 main() {
-    find_programs ca
+    find_programs ca signer verifier
     find_clients
     scratch=$(mktemp -d "${TMPDIR:-/tmp}/paraph-tuf.XXXXXX")
     trap clean_up EXIT
@@ -103,6 +103,26 @@ publish_second_root() {
     done
     echo "The server did not take over root 2 in $turn turns." >&2
     return 1
+}
+
+# --- ours ------------------------------------------------------------------------------
+
+use_signer() {
+    bounded "$programs/signer" trust "$origin" --fingerprint "$fingerprint"
+    again_signer
+}
+
+again_signer() {
+    SIGSTORE_ID_TOKEN=$(cat "$scratch/token") bounded "$programs/signer" sign-blob "$file" \
+        --bundle signer.json
+    signer_verify "$IDENTITY"
+    refuses signer_verify "$STRANGER"
+    rm signer.json
+}
+
+signer_verify() {
+    bounded "$programs/verifier" verify-blob "$file" --bundle signer.json \
+        --certificate-identity "$1" --certificate-oidc-issuer "$issuer"
 }
 
 # --- cosign 3 --------------------------------------------------------------------------
@@ -274,7 +294,7 @@ clean_up() {
 
 IDENTITY=alice@example.com
 STRANGER=mallory@example.com
-CLIENTS=(cosign cosign-2 gitsign sigstore-python sigstore-js sigstore-go)
+CLIENTS=(signer cosign cosign-2 gitsign sigstore-python sigstore-js sigstore-go)
 passed=0 failed=0 skipped=0
 
 main "$@"
