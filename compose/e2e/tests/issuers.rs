@@ -516,3 +516,33 @@ fn sub_is_not_the_san() {
     assert!(found, "in extension 24 alone");
     assert!(!chain[0].windows(18).any(|window| window == b"victim@example.com"));
 }
+
+/// Jenkins and the like: an issuer of its own, jobs as subjects, and nothing in ca.toml but that.
+#[test]
+fn a_build_server_of_ones_own_signs_as_its_jobs() {
+    let key = Key::rsa2048();
+    let provider = Provider::new(&[key.jwk("k", "RS256")]);
+    let server = provider.url().replace("http://", "https://");
+    let served = serve(&format!(
+        "[[issuer]]\nurl = \"{}\"\nclient_id = \"sigstore\"\ntype = \"uri\"\n\
+         subject_domain = \"{server}\"\n",
+        provider.url()
+    ));
+    let job = format!("{server}/job/release/job/main/");
+    let claims = json!({
+        "iss": provider.url(), "sub": job, "aud": "sigstore", "iat": now(), "exp": now() + 300,
+        "build_number": 42,
+    });
+    let chain = chain(&ask_as_pipeline(&served.server, &key, &claims));
+    let leaf = Certificate::read(&chain[0]);
+    let san = element(leaf.extension("2.5.29.17").value).0;
+    assert_eq!(element(san.content).0.content, job.as_bytes());
+    for (sub, code) in [
+        ("https://other.example/job/release/job/main/".to_owned(), "subject-domain"),
+        (format!("{server}/job/release/job/main//"), "subject"),
+    ] {
+        let mut claims = claims.clone();
+        claims["sub"] = json!(sub);
+        refused(&ask_as_pipeline(&served.server, &key, &claims), 400, code);
+    }
+}
