@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use formats::certificate::Certificate;
+use formats::key::PublicKey;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer,
     KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData as _,
@@ -14,9 +16,12 @@ use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 use crate::config::{self, Urls};
-use crate::keys::Role;
+use crate::failure::Failure;
+use crate::instance::Instance;
+use crate::keys::{FileKey, Role, Signer as _, read_pem};
 use crate::oidc_dev::{DevIssuer, DevIssuerError};
 use crate::profile::{key_identifier, random_serial};
+use crate::rotation::{certificate_path, key_path};
 
 /// What `ca init` is told.
 #[derive(Debug, Clone)]
@@ -90,13 +95,14 @@ pub fn init(dir: &Path, plan: &Plan, now: OffsetDateTime) -> Result<(), Ceremony
         create_private_folder(&folder)?;
     }
 
-    let ceremony = Ceremony { dir, plan, now: now.replace_nanosecond(0).unwrap_or(now) };
+    let now = now.replace_nanosecond(0).unwrap_or(now);
+    let ceremony = Ceremony { dir, name: &plan.name, number: 1, now };
     let root = ceremony.root(Role::Root, "root", 1)?;
     ceremony.issuing(&root)?;
     let tsa_root = ceremony.root(Role::TimestampRoot, "timestamp root", 0)?;
     ceremony.timestamp(&tsa_root)?;
     for role in [Role::Ct, Role::Log, Role::TufRoot, Role::Tuf] {
-        key(dir, role)?;
+        key(dir, role, 1)?;
     }
     if plan.development {
         let key = DevIssuer::generate_key().map_err(CeremonyError::Development)?;
@@ -105,19 +111,71 @@ pub fn init(dir: &Path, plan: &Plan, now: OffsetDateTime) -> Result<(), Ceremony
     write_public(&dir.join(config::FILE_NAME), &text)
 }
 
+/// Makes the next key of a role of an instance, its `number`th, and where the role has one its
+/// certificate, under the root that certified the key before. Answers the public half and the
+/// chain. `root_key` is the root's private key where it is not in `DIR/keys`.
+///
+/// # Errors
+/// When the root's key is not there or is another's, or a file cannot be written; then nothing is
+/// left.
+pub fn succeed(
+    instance: &Instance,
+    role: Role,
+    number: u32,
+    root_key: Option<&Path>,
+    now: OffsetDateTime,
+) -> Result<(PublicKey, Vec<Certificate>), Failure> {
+    let now = now.replace_nanosecond(0).unwrap_or(now);
+    let (dir, name) = (instance.dir.as_path(), instance.config.name.as_str());
+    let ceremony = Ceremony { dir, name, number, now };
+    let chain = match role {
+        Role::Issuing => Some((&instance.authority, Role::Root)),
+        Role::Timestamp => Some((&instance.timestamp, Role::TimestampRoot)),
+        _ => None,
+    };
+    let Some((chain, root_role)) = chain else {
+        key(dir, role, number)?;
+        let key = FileKey::read(&key_path(dir, role, number))?;
+        return Ok((key.public_key().clone(), Vec::new()));
+    };
+    let above = chain.get(1..).unwrap_or_default();
+    let root = above.last().ok_or("the chain has no root")?;
+    let root_path = root_key.map_or_else(|| root_role.path(dir), Path::to_owned);
+    if !root_path.exists() {
+        return Err(format!(
+            "{}: the root's key certifies the new one: bring it back for this, or name it with \
+             --root-key",
+            root_path.display()
+        )
+        .into());
+    }
+    let root_pair = FileKey::read(&root_path)?;
+    if root.public_key()?.spki_der() != root_pair.public_key().spki_der() {
+        let name = root_role.name();
+        return Err(format!("{}: not the key of certs/{name}.pem", root_path.display()).into());
+    }
+    let root_pair = KeyPair::from_pem(&read_pem(&root_path)?)?;
+    let issuer = Issuer::from_ca_cert_pem(&root.to_pem(), root_pair)?;
+    match role {
+        Role::Issuing => ceremony.issuing(&issuer)?,
+        _ => ceremony.timestamp(&issuer)?,
+    }
+    let path = certificate_path(dir, role, number);
+    let certificate = Certificate::from_pem(&fs::read_to_string(path)?)?;
+    let key = certificate.public_key()?;
+    Ok((key, [&[certificate], above].concat()))
+}
+
 /// Where the key of the development identity provider lies.
 pub fn development_key(dir: &Path) -> PathBuf {
     dir.join("keys").join("dev-oidc.pem")
 }
 
-/// Where the certificate of a role lies.
-pub fn certificate_path(dir: &Path, role: Role) -> PathBuf {
-    dir.join("certs").join(format!("{}.pem", role.name()))
-}
-
 struct Ceremony<'a> {
     dir: &'a Path,
-    plan: &'a Plan,
+    name: &'a str,
+    /// Which key of its role is made: 1 for the first.
+    number: u32,
     now: OffsetDateTime,
 }
 
@@ -128,17 +186,17 @@ impl Ceremony<'_> {
         title: &str,
         path_len: u8,
     ) -> Result<Issuer<'static, KeyPair>, CeremonyError> {
-        let key = key(self.dir, role)?;
+        let key = key(self.dir, role, self.number)?;
         let mut params = self.params(title, &key, ROOT_LIFE)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_len));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).map_err(refused(role.name()))?;
-        write_public(&certificate_path(self.dir, role), &certificate.pem())?;
+        write_public(&certificate_path(self.dir, role, self.number), &certificate.pem())?;
         Ok(Issuer::new(params, key))
     }
 
     fn issuing(&self, root: &Issuer<'static, KeyPair>) -> Result<(), CeremonyError> {
-        let key = key(self.dir, Role::Issuing)?;
+        let key = key(self.dir, Role::Issuing, self.number)?;
         let mut params = self.params("issuing", &key, ISSUING_LIFE)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -147,7 +205,7 @@ impl Ceremony<'_> {
     }
 
     fn timestamp(&self, root: &Issuer<'static, KeyPair>) -> Result<(), CeremonyError> {
-        let key = key(self.dir, Role::Timestamp)?;
+        let key = key(self.dir, Role::Timestamp, self.number)?;
         let mut params = self.params("timestamp", &key, TIMESTAMP_LIFE)?;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -168,7 +226,7 @@ impl Ceremony<'_> {
     ) -> Result<(), CeremonyError> {
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(key, issuer).map_err(refused(role.name()))?;
-        write_public(&certificate_path(self.dir, role), &certificate.pem())
+        write_public(&certificate_path(self.dir, role, self.number), &certificate.pem())
     }
 
     fn params(
@@ -178,8 +236,10 @@ impl Ceremony<'_> {
         life: Duration,
     ) -> Result<CertificateParams, CeremonyError> {
         let mut name = DistinguishedName::new();
-        name.push(DnType::OrganizationName, self.plan.name.as_str());
-        name.push(DnType::CommonName, format!("{} {title}", self.plan.name));
+        name.push(DnType::OrganizationName, self.name);
+        // A name of its own: some clients look for a certificate's issuer by its name alone.
+        let number = if self.number == 1 { String::new() } else { format!(" {}", self.number) };
+        name.push(DnType::CommonName, format!("{} {title}{number}", self.name));
         let mut params = CertificateParams::default();
         params.distinguished_name = name;
         params.not_before = self.now;
@@ -197,12 +257,13 @@ impl Ceremony<'_> {
 /// # Errors
 /// When there is one, or it cannot be written.
 pub fn add_key(dir: &Path, role: Role) -> Result<(), CeremonyError> {
-    key(dir, role).map(drop)
+    key(dir, role, 1).map(drop)
 }
 
-fn key(dir: &Path, role: Role) -> Result<KeyPair, CeremonyError> {
+fn key(dir: &Path, role: Role, number: u32) -> Result<KeyPair, CeremonyError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(refused(role.name()))?;
-    write_private(&role.path(dir), &Zeroizing::new(key.serialize_pem()))?;
+    let path = key_path(dir, role, number);
+    write_private(&path, &Zeroizing::new(key.serialize_pem()))?;
     Ok(key)
 }
 

@@ -81,6 +81,8 @@ pub enum Command {
     /// Renew the TUF repository by hand, and sign its root elsewhere.
     #[command(subcommand)]
     Tuf(Tuf),
+    /// Exchange a key: publish a new one, and in a second call, a day later, sign with it.
+    Rotate(Rotate),
     /// Print or write the files with which clients trust the instance; says the fingerprint of its
     /// TUF root, and what a person types to trust it.
     Trust {
@@ -178,6 +180,53 @@ pub enum Output {
     Text,
     /// One JSON object.
     Json,
+}
+
+/// The flags of `ca rotate`.
+#[derive(Debug, clap::Args)]
+pub struct Rotate {
+    /// Whose key.
+    #[arg(value_enum)]
+    pub what: RotateWhat,
+    /// The instance folder.
+    pub dir: PathBuf,
+    /// How long clients have to read the new trust root before the key may sign: a number of
+    /// seconds, or with m, h or d of minutes, hours or days.
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = seconds)]
+    pub wait: i64,
+    /// The root's private key, which certifies a new issuing or timestamp key, when it is not in
+    /// DIR/keys.
+    #[arg(long, value_name = "FILE")]
+    pub root_key: Option<PathBuf>,
+    /// Switch before that time is over: clients with the older trust root refuse what is signed.
+    #[arg(long)]
+    pub without_waiting: bool,
+}
+
+/// What `ca rotate` exchanges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RotateWhat {
+    /// The key and certificate that issue.
+    Ca,
+    /// The key of the certificate transparency log.
+    Ct,
+    /// The key of the artifact log.
+    Log,
+    /// The key and certificate of the timestamp authority.
+    Tsa,
+    /// Nothing: show every key, since when and until when it is trusted.
+    Status,
+}
+
+fn seconds(text: &str) -> Result<i64, String> {
+    let (digits, unit) = match text.char_indices().last() {
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 60 * 60),
+        Some((at, 'd')) => (&text[..at], 24 * 60 * 60),
+        _ => (text, 1),
+    };
+    let count: u32 = digits.parse().map_err(|_| "a number, with m, h or d or none".to_owned())?;
+    Ok(i64::from(count) * unit)
 }
 
 /// One of the published files.

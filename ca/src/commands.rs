@@ -9,15 +9,16 @@ use time::OffsetDateTime;
 use tracing_subscriber::EnvFilter;
 
 use crate::ceremony::{self, Plan};
-use crate::cli::{Cli, Command, Init, LogFormat, TrustFile};
+use crate::cli::{Cli, Command, Init, LogFormat, Rotate, RotateWhat, TrustFile};
 use crate::clock::Clock;
 use crate::config::{Config, Urls};
 use crate::explain::explain;
 use crate::failure::Failure;
 use crate::import;
 use crate::instance::Instance;
-use crate::keys;
+use crate::keys::{self, Role};
 use crate::oidc_dev::DevIssuer;
+use crate::rotate::{self, How};
 use crate::run::{self, Mode};
 use crate::trust::TrustFiles;
 use crate::tuf;
@@ -41,6 +42,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::ImportFulcioConfig { file, into } => import_issuers(&file, into.as_deref()),
         Command::Fsck { dir } => run::fsck(&dir),
         Command::Tuf(command) => tuf::command::run(&command),
+        Command::Rotate(flags) => rotate(&flags),
         Command::Trust { dir, file, out, write } => trust(&dir, file, out, write),
     };
     match done {
@@ -246,6 +248,24 @@ fn say_how_to_trust(instance: &Instance) -> Result<(), Failure> {
          \x20 cosign initialize --mirror {tuf} --root {tuf}/1.root.json \
          --root-checksum {fingerprint}"
     ));
+    Ok(())
+}
+
+fn rotate(flags: &Rotate) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let role = match flags.what {
+        RotateWhat::Ca => Role::Issuing,
+        RotateWhat::Ct => Role::Ct,
+        RotateWhat::Log => Role::Log,
+        RotateWhat::Tsa => Role::Timestamp,
+        RotateWhat::Status => return print(&rotate::status(&flags.dir, clock.now())?),
+    };
+    let how = How {
+        wait_seconds: flags.wait,
+        root_key: flags.root_key.clone(),
+        without_waiting: flags.without_waiting,
+    };
+    say(&rotate::rotate(&flags.dir, role, &how, &clock)?);
     Ok(())
 }
 

@@ -26,11 +26,13 @@ use crate::fulcio::{self, ChainText, Fulcio};
 use crate::health::{self, Health};
 use crate::instance::Instance;
 use crate::issue::Authority;
+use crate::keys::Role;
 use crate::limits::{self, Limits};
 use crate::metrics::Metrics;
 use crate::oidc_dev::DevIssuer;
 use crate::proof::KeyRule;
 use crate::reload::{Current, Part, Step};
+use crate::rotation::{ROTATED, Rotation};
 use crate::timestamp::{self, TimestampAuthority};
 use crate::tls::Tls;
 use crate::trust::TrustFiles;
@@ -84,6 +86,7 @@ pub fn join(
         authority,
         allowed_keys: KeyRule::DEFAULTS.to_vec(),
         strangers: Strangers::default(),
+        chains: instance.authorities(),
         chain: ChainText::of(&instance.authority),
         metrics: metrics.clone(),
     });
@@ -186,7 +189,13 @@ fn follow_files(
     let (files, instance, clock) = (Arc::clone(files), instance.clone(), clock.clone());
     let development = development.map(|issuer| issuer.issuer().to_owned());
     move |config: &Config| -> Result<Step, Failure> {
-        let instance = Instance { config: config.clone(), ..instance.clone() };
+        let rotation = Rotation::read(&instance.dir)?;
+        let switched = |role: &Role| rotation.number(*role) != instance.rotation.number(*role);
+        if let Some(role) = ROTATED.into_iter().find(switched) {
+            let name = role.name();
+            return Err(format!("the {name} key was switched, which needs a restart").into());
+        }
+        let instance = Instance { config: config.clone(), rotation, ..instance.clone() };
         let new = TrustFiles::of(&instance, development.as_deref());
         let (files, now) = (Arc::clone(&files), clock.now());
         Ok(Box::new(move || {

@@ -41,6 +41,8 @@ pub struct Fulcio {
     pub limits: Arc<Limits>,
     /// The audit rows of requests without a good token.
     pub strangers: Strangers,
+    /// Every chain that is trusted at some time, the active one first.
+    pub chains: Vec<Vec<Certificate>>,
     /// The chain as it is answered.
     pub chain: ChainText,
     /// What is counted.
@@ -137,9 +139,12 @@ async fn prove_and_issue(
 
 async fn trust_bundle(State(fulcio): State<Arc<Fulcio>>) -> Response {
     // Fulcio's PEM texts end in a line feed here and nowhere else.
-    let certificates: Vec<String> =
-        fulcio.authority.chain().iter().map(|certificate| pem(certificate) + "\n").collect();
-    answer::json(StatusCode::OK, &json!({ "chains": [{ "certificates": certificates }] }))
+    let chain = |chain: &Vec<Certificate>| {
+        let certificates: Vec<String> = chain.iter().map(|one| pem(one) + "\n").collect();
+        json!({ "certificates": certificates })
+    };
+    let chains: Vec<_> = fulcio.chains.iter().map(chain).collect();
+    answer::json(StatusCode::OK, &json!({ "chains": chains }))
 }
 
 async fn configuration(State(fulcio): State<Arc<Fulcio>>) -> Response {

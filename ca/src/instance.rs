@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use formats::certificate::{Certificate, CertificateError};
+use formats::trusted_root::Window;
 use verify::crypto::{SignatureError, verify_certificate_signature};
 
-use crate::ceremony::certificate_path;
 use crate::config::{Config, ConfigError, FILE_NAME, Faces};
 use crate::keys::{FileKey, KeyFileError, Role, Signer};
+use crate::rotation::{Generation, Rotation, RotationError, Stage, certificate_path, key_path};
 
 /// A checked instance.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub struct Instance {
     pub config: Config,
     /// What its URLs mean.
     pub faces: Faces,
+    /// Which keys sign, and which did or will.
+    pub rotation: Rotation,
     /// Issuing certificate first, root last.
     pub authority: Vec<Certificate>,
     /// Timestamp certificate first, root last.
@@ -50,6 +53,17 @@ pub enum InstanceError {
     /// A key file is refused.
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    /// `rotation.json` is refused.
+    #[error(transparent)]
+    Rotation(#[from] RotationError),
+    /// The key that signs is not the one that was rotated to.
+    #[error("{path} is not the key that rotation.json has for {role}; put the right one back")]
+    NotTheRotated {
+        /// The key's file.
+        path: PathBuf,
+        /// Its role.
+        role: &'static str,
+    },
     /// A certificate file cannot be read.
     #[error("{path}: the certificate cannot be read: {source}")]
     Unreadable {
@@ -106,11 +120,19 @@ impl Instance {
     /// # Errors
     /// One variant for each thing that does not fit.
     pub fn open(dir: &Path, now: i64) -> Result<Self, InstanceError> {
+        Self::open_as(dir, Rotation::read(dir)?, now)
+    }
+
+    /// As [`Self::open`], with the keys that `rotation` says, whatever `rotation.json` does.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_as(dir: &Path, rotation: Rotation, now: i64) -> Result<Self, InstanceError> {
         let config_text = Config::text(dir)?;
         let config = Config::parse(&dir.join(FILE_NAME), &config_text)?;
         let faces = config.urls.check()?;
-        let authority = chain(dir, Role::Issuing, Role::Root)?;
-        let timestamp = chain(dir, Role::Timestamp, Role::TimestampRoot)?;
+        let authority = chain(dir, &rotation, Role::Issuing, Role::Root)?;
+        let timestamp = chain(dir, &rotation, Role::Timestamp, Role::TimestampRoot)?;
         must_certify(&authority[0], "issuing")?;
         must_timestamp(&timestamp[0])?;
         for (role, certificate) in Role::SERVING_CERTIFICATES.iter().zip([
@@ -122,7 +144,7 @@ impl Instance {
             must_be_in_date(certificate, role.name(), now)?;
         }
 
-        let read = |role: Role| Ok::<Pair, KeyFileError>((role, FileKey::read(&role.path(dir))?));
+        let read = |role: Role| read_key(dir, &rotation, role);
         let (issuing, ct) = (read(Role::Issuing)?, read(Role::Ct)?);
         let (log, tsa) = (read(Role::Log)?, read(Role::Timestamp)?);
         refuse_shared_keys(&[&issuing, &ct, &log, &tsa])?;
@@ -133,6 +155,7 @@ impl Instance {
             config_text,
             config,
             faces,
+            rotation,
             authority,
             timestamp,
             issuing_key: Arc::new(issuing.1),
@@ -157,17 +180,64 @@ impl Instance {
         self.dir.join("public")
     }
 
-    /// Since when the instance is to be trusted: the start of its root certificate.
+    /// The issuing chains that are or were or will be good: the active one first.
+    pub fn authorities(&self) -> Vec<Vec<Certificate>> {
+        let others = self.rotation.of(Role::Issuing).filter(|one| one.stage != Stage::Active);
+        let others = others.map(|generation| generation.chain.clone());
+        std::iter::once(self.authority.clone()).chain(others).collect()
+    }
+
+    /// The generation of a rotated role that signs, also where none was ever rotated.
+    pub fn generation(&self, role: Role) -> Generation {
+        self.rotation.active(role).cloned().unwrap_or_else(|| {
+            let (key, chain) = match role {
+                Role::Issuing => (&self.issuing_key, self.authority.clone()),
+                Role::Timestamp => (&self.timestamp_key, self.timestamp.clone()),
+                Role::Ct => (&self.ct_key, Vec::new()),
+                _ => (&self.log_key, Vec::new()),
+            };
+            Generation {
+                role,
+                number: 1,
+                stage: Stage::Active,
+                key: key.public_key().clone(),
+                chain,
+                window: Window { start: self.trusted_since(), end: None },
+            }
+        })
+    }
+
+    /// Since when the instance is to be trusted: the start of its first root certificate.
     pub fn trusted_since(&self) -> i64 {
+        if let Some(since) = self.rotation.since() {
+            return since;
+        }
         self.authority.iter().chain(&self.timestamp).map(Certificate::not_before).min().unwrap_or(0)
     }
 }
 
 type Pair = (Role, FileKey);
 
-fn chain(dir: &Path, leaf: Role, root: Role) -> Result<Vec<Certificate>, InstanceError> {
-    let lower = certificate(dir, leaf)?;
-    let upper = certificate(dir, root)?;
+/// Reads the key of a role that signs: the one that was rotated to, where one was.
+fn read_key(dir: &Path, rotation: &Rotation, role: Role) -> Result<Pair, InstanceError> {
+    let path = key_path(dir, role, rotation.number(role));
+    let key = FileKey::read(&path)?;
+    match rotation.active(role) {
+        Some(active) if active.key.id() != key.public_key().id() => {
+            Err(InstanceError::NotTheRotated { path, role: role.name() })
+        }
+        _ => Ok((role, key)),
+    }
+}
+
+fn chain(
+    dir: &Path,
+    rotation: &Rotation,
+    leaf: Role,
+    root: Role,
+) -> Result<Vec<Certificate>, InstanceError> {
+    let lower = certificate(dir, leaf, rotation.number(leaf))?;
+    let upper = certificate(dir, root, 1)?;
     let broken =
         |source| InstanceError::BrokenChain { role: leaf.name(), root: root.name(), source };
     must_certify(&upper, root.name())?;
@@ -184,8 +254,8 @@ fn chain(dir: &Path, leaf: Role, root: Role) -> Result<Vec<Certificate>, Instanc
     Ok(vec![lower, upper])
 }
 
-fn certificate(dir: &Path, role: Role) -> Result<Certificate, InstanceError> {
-    let path = certificate_path(dir, role);
+fn certificate(dir: &Path, role: Role, number: u32) -> Result<Certificate, InstanceError> {
+    let path = certificate_path(dir, role, number);
     let text = fs::read_to_string(&path)
         .map_err(|source| InstanceError::Unreadable { path: path.clone(), source })?;
     Certificate::from_pem(&text).map_err(|source| InstanceError::Certificate { path, source })

@@ -8,6 +8,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair
 use formats::certificate::Certificate;
 use formats::key::PublicKey;
 use formats::sct::Sct;
+use merkle::note::NoteVerifier;
 use tlog::birth::{self, BirthError};
 use tlog::ct::{self, Authorities, SctAnswerError};
 use tlog::engine::{Engine, Settings, TreeConfig};
@@ -21,7 +22,7 @@ use tlog::{Accepted, Published, Tree};
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::instance::Instance;
-use crate::keys::{Signer, p256_spki};
+use crate::keys::{Role, Signer, p256_spki};
 
 /// Opens the logs of an instance, and bears them when they are not there yet.
 ///
@@ -49,14 +50,19 @@ pub fn fsck(instance: &Instance, report: &mut dyn FnMut(Finding)) -> Result<Summ
     Ok(fsck::check(&store, &verifiers, report))
 }
 
+type Verifier = Arc<dyn NoteVerifier + Send + Sync>;
+
 fn ct_tree(instance: &Instance) -> Result<TreeConfig, Failure> {
     let origin = &instance.faces.ct_origin;
-    let ours = Authorities::new(vec![instance.authority.clone()])?;
+    let ours = Authorities::new(instance.authorities())?;
+    let verifier = |key: &PublicKey| -> Result<Verifier, Failure> {
+        Ok(Arc::new(TreeHeadVerifier::new(origin, key.clone())?))
+    };
     Ok(TreeConfig {
         tree: Tree::Ct,
         signer: Arc::new(TreeHeadSigner::new(origin, log_key(&instance.ct_key))?),
-        verifier: Arc::new(TreeHeadVerifier::new(origin, instance.ct_key.public_key().clone())?),
-        previous: None,
+        verifier: verifier(instance.ct_key.public_key())?,
+        previous: instance.rotation.previous(Role::Ct).map(verifier).transpose()?,
         birth: birth::ct(ours),
     })
 }
@@ -64,11 +70,14 @@ fn ct_tree(instance: &Instance) -> Result<TreeConfig, Failure> {
 fn artifact_tree(instance: &Instance) -> Result<TreeConfig, Failure> {
     let origin = &instance.faces.log_origin;
     let key = instance.log_key.public_key().clone();
+    let verifier = |key: &PublicKey| -> Result<Verifier, Failure> {
+        Ok(Arc::new(CheckpointVerifier::new(origin, key.clone())?))
+    };
     Ok(TreeConfig {
         tree: Tree::Rekor2,
         signer: Arc::new(CheckpointSigner::new(origin, log_key(&instance.log_key))?),
-        verifier: Arc::new(CheckpointVerifier::new(origin, key.clone())?),
-        previous: None,
+        verifier: verifier(&key)?,
+        previous: instance.rotation.previous(Role::Log).map(verifier).transpose()?,
         birth: birth::rekor2(&key, sign_once),
     })
 }
@@ -101,7 +110,7 @@ pub struct CtLog {
 pub fn ct_log(instance: &Instance, engine: &Engine, clock: &Clock) -> Result<CtLog, Failure> {
     Ok(CtLog {
         engine: engine.clone(),
-        ours: Arc::new(Authorities::new(vec![instance.authority.clone()])?),
+        ours: Arc::new(Authorities::new(instance.authorities())?),
         key: log_key(&instance.ct_key),
         clock: clock.clone(),
     })

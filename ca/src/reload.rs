@@ -6,7 +6,6 @@
 //! one configuration from its beginning to its end.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use std::time::Duration;
 use crate::config::{Config, ConfigError, FILE_NAME};
 use crate::failure::Failure;
 use crate::metrics::Metrics;
+use crate::rotation::{Rotation, RotationError};
 
 /// A value that a reload exchanges as a whole.
 #[derive(Debug)]
@@ -66,46 +66,70 @@ pub enum ReloadError {
         /// The key of `ca.toml`.
         key: String,
     },
+    /// `rotation.json` is refused.
+    #[error(transparent)]
+    Rotation(#[from] RotationError),
     /// A part could not follow.
     #[error("{0}")]
     Part(Failure),
 }
 
+/// What the parts follow: the text of `ca.toml`, and the keys that were published beside those
+/// that sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// The text of `ca.toml`.
+    pub config: String,
+    /// What `rotation.json` says.
+    pub rotation: Rotation,
+}
+
+impl Followed {
+    fn read(dir: &Path) -> Result<Self, ReloadError> {
+        Ok(Self { config: Config::text(dir)?, rotation: Rotation::read(dir)? })
+    }
+}
+
 /// The configuration that runs, and the parts that follow it.
 pub struct Reload {
-    path: PathBuf,
-    running: String,
-    /// What the file held at the last look. Only what held still for one interval is taken: half a
-    /// file that an editor has got round to writing may be a valid one, with fewer rules.
-    seen: Option<String>,
+    dir: PathBuf,
+    running: Followed,
+    /// What the files held at the last look. Only what held still for one interval is taken: half
+    /// a file that an editor has got round to writing may be a valid one, with fewer rules.
+    seen: Option<Followed>,
     /// What was refused: it is told of once.
-    refused: Option<String>,
+    refused: Option<Followed>,
+    /// What could not be read, in the words that were told.
+    unreadable: Option<String>,
     parts: Vec<Box<dyn Part>>,
     metrics: Metrics,
 }
 
 impl Reload {
-    /// Follows `DIR/ca.toml`, whose text was `running` when the server read it.
-    pub fn new(dir: &Path, running: String, parts: Vec<Box<dyn Part>>, metrics: Metrics) -> Self {
-        let path = dir.join(FILE_NAME);
-        Self { path, running, seen: None, refused: None, parts, metrics }
+    /// Follows the files of `dir`, which were `running` when the server read them.
+    pub fn new(dir: &Path, running: Followed, parts: Vec<Box<dyn Part>>, metrics: Metrics) -> Self {
+        let dir = dir.to_owned();
+        Self { dir, running, seen: None, refused: None, unreadable: None, parts, metrics }
     }
 
-    /// Looks at the file; `asked` when somebody said that it is complete (SIGHUP). Blocks on the
-    /// disk.
+    /// Looks at the files; `asked` when somebody said that they are complete (SIGHUP). Blocks on
+    /// the disk.
     pub fn look(&mut self, asked: bool) {
-        let text = match fs::read_to_string(&self.path) {
+        let text = match Followed::read(&self.dir) {
             Ok(text) => text,
             // Between an unlink and a rename there is no file: not worth a word unless asked.
-            Err(_) if !asked => return,
-            Err(source) => {
-                let path = self.path.clone();
-                self.tell(&Err(ReloadError::Config(ConfigError::Unreadable { path, source })));
+            Err(ReloadError::Config(_)) if !asked => return,
+            Err(error) => {
+                let words = Some(error.to_string());
+                if asked || self.unreadable != words {
+                    self.unreadable = words;
+                    self.tell(&Err(error));
+                }
                 return;
             }
         };
         if text == self.running {
-            (self.seen, self.refused) = (None, None);
+            (self.seen, self.refused, self.unreadable) = (None, None, None);
             if asked {
                 tracing::info!("asked to reload: ca.toml is what runs already");
             }
@@ -131,9 +155,12 @@ impl Reload {
     ///
     /// # Errors
     /// [`ReloadError`]; then nothing has changed.
-    pub fn take(&self, text: &str) -> Result<BTreeSet<String>, ReloadError> {
-        let config = Config::parse(&self.path, text)?;
-        let changed = self.changed(text)?;
+    pub fn take(&self, new: &Followed) -> Result<BTreeSet<String>, ReloadError> {
+        let config = Config::parse(&self.dir.join(FILE_NAME), &new.config)?;
+        let mut changed = self.changed(&new.config)?;
+        if new.rotation != self.running.rotation {
+            changed.insert("rotation.json".to_owned());
+        }
         let steps = self.parts.iter().map(|part| part.prepare(&config).map_err(ReloadError::Part));
         let steps = steps.collect::<Result<Vec<Step>, _>>()?;
         for step in steps {
@@ -144,7 +171,7 @@ impl Reload {
 
     /// The sections that differ, all of which may.
     fn changed(&self, text: &str) -> Result<BTreeSet<String>, ReloadError> {
-        let (old, new) = (self.sections(&self.running)?, self.sections(text)?);
+        let (old, new) = (self.sections(&self.running.config)?, self.sections(text)?);
         let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         let mut changed = BTreeSet::new();
         for key in keys {
@@ -164,7 +191,7 @@ impl Reload {
     fn sections(&self, text: &str) -> Result<toml::Table, ReloadError> {
         let mut sections: toml::Table = toml::from_str(text).map_err(|error| {
             let message = error.to_string();
-            ReloadError::Config(ConfigError::Shape { path: self.path.clone(), message })
+            ReloadError::Config(ConfigError::Shape { path: self.dir.join(FILE_NAME), message })
         })?;
         if let Some(toml::Value::Table(listen)) = sections.remove("listen") {
             let tls = listen.contains_key("tls");
@@ -266,6 +293,7 @@ pub const LOOK: Duration = Duration::from_secs(2);
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::sync::Mutex;
 
     const GOOD: &str = r#"
@@ -280,6 +308,10 @@ tsa = "https://tsa.example.com/api/v1/timestamp"
 "#;
     const ISSUER: &str = "[[issuer]]\nurl = \"https://id.example.com\"\nclient_id = \"sigstore\"\n\
                           type = \"email\"\n";
+
+    fn followed(config: &str) -> Followed {
+        Followed { config: config.to_owned(), rotation: Rotation::default() }
+    }
 
     /// A part that remembers how many issuers it was last told to trust.
     struct Server {
@@ -310,7 +342,7 @@ tsa = "https://tsa.example.com/api/v1/timestamp"
             };
             let parts: Vec<Box<dyn Part>> = vec![Box::new(follow), Box::new(refuse)];
             let metrics = server.metrics.clone();
-            let reload = Reload::new(server.folder.path(), GOOD.to_owned(), parts, metrics);
+            let reload = Reload::new(server.folder.path(), followed(GOOD), parts, metrics);
             (server, reload)
         }
 
@@ -376,12 +408,12 @@ tsa = "https://tsa.example.com/api/v1/timestamp"
             ("[urls]", tls, "listen.tls as a whole"),
         ] {
             let changed = GOOD.replace(from, to) + ISSUER;
-            match reload.take(&changed) {
+            match reload.take(&followed(&changed)) {
                 Err(ReloadError::NeedsRestart { key: found }) => assert_eq!(found, key),
                 other => panic!("{key}: {other:?}"),
             }
         }
-        let changed = reload.take(&format!("# a word\n{GOOD}{ISSUER}")).unwrap();
+        let changed = reload.take(&followed(&format!("# a word\n{GOOD}{ISSUER}"))).unwrap();
         assert_eq!(changed, BTreeSet::from(["issuer".to_owned()]));
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::disk::InUse;
 use crate::faces::{self, Faces};
 use crate::failure::Failure;
 use crate::instance::Instance;
@@ -16,7 +17,8 @@ use crate::logs;
 use crate::metrics::Metrics;
 use crate::oidc_dev::DevIssuer;
 use crate::proxy::TrustedProxies;
-use crate::reload::{self, Hangup, Part, Reload, Step};
+use crate::reload::{self, Followed, Hangup, Part, Reload, Step};
+use crate::rotation::Rotation;
 use crate::serve::{self, Front};
 use crate::tls::{self, Look, Tls};
 
@@ -43,6 +45,11 @@ pub fn serve(instance: Instance, mode: Mode) -> Result<(), Failure> {
 
 async fn run(instance: Instance, mode: Mode) -> Result<(), Failure> {
     let clock = Clock::system();
+    // Held to the end: no key is switched under a server that signs with it.
+    let _in_use = InUse::by_server(&instance.dir)?;
+    if Rotation::read(&instance.dir)? != instance.rotation {
+        return Err("keys were rotated while this server was starting; start it again".into());
+    }
     let development = matches!(mode, Mode::Development { .. });
     let (listeners, issuer) = match mode {
         Mode::Serve => (vec![bind(instance.config.listen.address)?], None),
@@ -60,7 +67,9 @@ async fn run(instance: Instance, mode: Mode) -> Result<(), Failure> {
         tokio::spawn(watch_tls(Arc::clone(tls), clock.clone(), metrics.clone()));
         parts.push(Box::new(follow_tls(tls, &instance.dir, &clock)));
     }
-    let reload = Reload::new(&instance.dir, instance.config_text.clone(), parts, metrics.clone());
+    let running =
+        Followed { config: instance.config_text.clone(), rotation: instance.rotation.clone() };
+    let reload = Reload::new(&instance.dir, running, parts, metrics.clone());
     tokio::spawn(reload::watch(reload, Hangup::listen()?));
     let front = Front {
         router,

@@ -16,7 +16,8 @@ use merkle::note::key_id_ecdsa;
 
 use crate::config::Urls;
 use crate::instance::Instance;
-use crate::keys::Signer;
+use crate::keys::Role;
+use crate::rotation::Generation;
 
 /// The files, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,36 +115,42 @@ impl TrustFiles {
     }
 }
 
+/// Every key that signs, did or will, oldest first in each list; each counts in its window alone.
 fn trusted_root(instance: &Instance) -> TrustedRoot {
-    let since = instance.trusted_since();
-    let operator = instance.config.name.clone();
-    let log = |base_url: &str, key: &dyn Signer| TransparencyLog {
+    let operator = &instance.config.name;
+    let log = |base_url: &str, generation: Generation| TransparencyLog {
         base_url: base_url.to_owned(),
-        key: key.public_key().clone(),
         key_details: KeyDetails::EcdsaP256Sha256,
-        window: Window { start: since, end: None },
+        window: generation.window,
         // For an ECDSA key both kinds of log are named by SHA-256 of the SPKI (C2SP signed-note,
         // type 0x02; RFC 6962 section 3.2).
-        log_id: key_id_ecdsa(key.public_key().spki_der()),
+        log_id: key_id_ecdsa(generation.key.spki_der()),
+        key: generation.key,
         checkpoint_key_id: None,
         operator: operator.clone(),
     };
-    let authority = |uri: &str, chain: &[formats::certificate::Certificate], title: &str| {
-        CertificateAuthority {
-            uri: uri.to_owned(),
-            subject_org: instance.config.name.clone(),
-            subject_cn: format!("{} {title}", instance.config.name),
-            chain: chain.to_vec(),
-            window: Window { start: since, end: None },
-            operator: operator.clone(),
-        }
+    let authority = |uri: &str, generation: Generation, title: &str| CertificateAuthority {
+        uri: uri.to_owned(),
+        subject_org: operator.clone(),
+        subject_cn: format!("{operator} {title}"),
+        chain: generation.chain,
+        window: generation.window,
+        operator: operator.clone(),
+    };
+    let generations = |role: Role| -> Vec<Generation> {
+        let recorded: Vec<_> = instance.rotation.of(role).cloned().collect();
+        if recorded.is_empty() { vec![instance.generation(role)] } else { recorded }
+    };
+    let logs = |url: &str, role| generations(role).into_iter().map(|one| log(url, one)).collect();
+    let authorities = |uri: &str, role, title| {
+        generations(role).into_iter().map(|one| authority(uri, one, title)).collect()
     };
     let urls = &instance.config.urls;
     TrustedRoot {
-        logs: vec![log(&urls.log, &*instance.log_key)],
-        ct_logs: vec![log(&urls.ct, &*instance.ct_key)],
-        authorities: vec![authority(&urls.ca, &instance.authority, "root")],
-        timestamp_authorities: vec![authority(&urls.tsa, &instance.timestamp, "timestamp")],
+        logs: logs(&urls.log, Role::Log),
+        ct_logs: logs(&urls.ct, Role::Ct),
+        authorities: authorities(&urls.ca, Role::Issuing, "root"),
+        timestamp_authorities: authorities(&urls.tsa, Role::Timestamp, "timestamp"),
         skipped: Vec::new(),
     }
 }

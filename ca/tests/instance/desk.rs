@@ -30,7 +30,7 @@ pub const EMAIL: &str = "alice@example.com";
 pub const BORN: i64 = 1_767_225_600;
 
 pub struct Desk {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     pub clock: Clock,
     pub instance: Instance,
     pub engine: Engine,
@@ -40,7 +40,7 @@ pub struct Desk {
 
 impl Desk {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let dir = folder.path().join("instance");
         let base = "http://localhost:8700".to_owned();
         let plan = Plan {
@@ -56,10 +56,15 @@ impl Desk {
             development: true,
         };
         ceremony::init(&dir, &plan, OffsetDateTime::from_unix_timestamp(BORN).unwrap()).unwrap();
-        let clock = Clock::fixed(BORN + 60);
+        Self::open(folder, Clock::fixed(BORN + 60))
+    }
+
+    fn open(folder: Arc<tempfile::TempDir>, clock: Clock) -> Self {
+        let dir = folder.path().join("instance");
         let instance = Instance::open(&dir, clock.now()).unwrap();
         let issuer = instance.config.sign_in_issuer();
-        TrustFiles::of(&instance, Some(&issuer)).write(&instance.public()).unwrap();
+        std::fs::create_dir_all(instance.public()).unwrap();
+        TrustFiles::of(&instance, Some(&issuer)).publish(&instance.public()).unwrap();
         tuf::publish(&instance, clock.now()).unwrap();
         let engine = logs::open(&instance, &clock).unwrap();
         let key = std::fs::read_to_string(ceremony::development_key(&dir)).unwrap();
@@ -68,6 +73,33 @@ impl Desk {
         let identities = Identities::new(vec![issuer.trust()], clock.as_seconds()).unwrap();
         identities.pin_keys(issuer.issuer(), issuer.jwks()).unwrap();
         Self { folder, clock, instance, engine, issuer, identities }
+    }
+
+    /// The server has ended.
+    pub fn stopped(self) -> Self {
+        self.engine.shutdown();
+        self
+    }
+
+    /// Another server on the same folder and clock.
+    pub fn restarted(self) -> Self {
+        let Self { folder, clock, .. } = self.stopped();
+        Self::open(folder, clock)
+    }
+
+    /// What a thief of every first key can run: the same instance, before anything was rotated.
+    pub fn of_first_keys(&self) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let dir = folder.path().join("instance");
+        for part in ["keys", "certs"] {
+            std::fs::create_dir_all(dir.join(part)).unwrap();
+            for file in std::fs::read_dir(self.dir().join(part)).unwrap() {
+                let path = file.unwrap().path();
+                std::fs::copy(&path, dir.join(part).join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        std::fs::copy(self.dir().join("ca.toml"), dir.join("ca.toml")).unwrap();
+        Self::open(folder, Clock::fixed(self.clock.now()))
     }
 
     pub fn dir(&self) -> PathBuf {

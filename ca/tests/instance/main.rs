@@ -7,3 +7,4 @@ mod golden;
 mod issuance;
 mod properties;
 mod readiness;
+mod rotation;
