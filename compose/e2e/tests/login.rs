@@ -43,12 +43,16 @@ fn a_person_signs_in_with_their_browser() {
     let redirect = parameter(&page, "redirect_uri");
     assert!(redirect.starts_with("http://localhost:") && redirect.ends_with("/auth/callback"));
 
-    let form = get(&page).expect(200).text();
+    let form = get(&page).expect(200);
+    // The sign-in is bound to the browser that began it.
+    let cookie = form.header("set-cookie").and_then(|cookie| cookie.split(';').next());
+    let cookie = cookie.unwrap_or_default().to_owned();
+    let form = form.text();
     let session = form.split("name=\"session\" value=\"").nth(1).unwrap();
     let session = session.split('"').next().unwrap();
     let email = ALICE.replace('@', "%40");
     let sent = format!("session={session}&email={email}");
-    let back = post(&format!("{base}/oidc/auth"), &sent).expect(303);
+    let back = post(&format!("{base}/oidc/auth"), &cookie, &sent).expect(303);
     let back = back.header("location").unwrap();
     assert!(back.starts_with(&redirect), "{back}");
     let last = get(back).expect(200);

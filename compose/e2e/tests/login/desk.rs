@@ -132,11 +132,11 @@ pub fn get(url: &str) -> Response {
     http::request(port, "GET", &target, &[("host", &host)], b"").unwrap()
 }
 
-/// A POST of a form to such a URL.
-pub fn post(url: &str, form: &str) -> Response {
+/// A POST of a form to such a URL, with this cookie.
+pub fn post(url: &str, cookie: &str, form: &str) -> Response {
     let (port, target) = split(url);
     let kind = ("content-type", "application/x-www-form-urlencoded");
-    http::request(port, "POST", &target, &[kind], form.as_bytes()).unwrap()
+    http::request(port, "POST", &target, &[kind, ("cookie", cookie)], form.as_bytes()).unwrap()
 }
 
 fn split(url: &str) -> (u16, String) {
