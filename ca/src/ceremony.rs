@@ -369,6 +369,16 @@ tsa = {tsa}
 # threshold = 1
 # days = 365
 
+# Where people sign in: at this instance, which asks the providers that stand here. Each must know
+# the address it sends people back to: the one of ca above, then /oidc/callback/ and the id.
+#
+# [[sign_in.connector]]
+# id = "github"
+# type = "github"                           # or google; or oidc, with an issuer
+# client_id = "Iv1.0123456789abcdef"
+# client_secret_file = "keys/github.secret" # the secret alone, mode 0600
+# organizations = ["octo-org"]              # who of GitHub's: members of it
+
 # Who may sign: nobody, until an identity provider stands here. One table for each.
 #
 # [[issuer]]
@@ -408,6 +418,7 @@ const TIMESTAMP_LIFE: Duration = Duration::days(3650);
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::broker::config::ConnectorConfig;
     use crate::limits::LimitsConfig;
 
     fn plan() -> Plan {
@@ -437,6 +448,12 @@ mod tests {
         let config = config::Config::parse(Path::new("ca.toml"), &whole).unwrap();
         assert_eq!(config.issuers.len(), 2);
         assert!(config.issuers.iter().all(|issuer| issuer.allow.closed().is_empty()));
+        let (_, connector) = text.split_once("# [[sign_in.connector]]\n").unwrap();
+        let connector: Vec<&str> =
+            connector.lines().map_while(|line| line.strip_prefix("# ")).collect();
+        let connector: ConnectorConfig = toml::from_str(&connector.join("\n")).unwrap();
+        assert_eq!(connector.issuer(), "https://github.com/login/oauth");
+        assert!(connector.allow.closed().is_empty());
         let (_, limits) = text.split_once("# [limits]\n").unwrap();
         let limits: Vec<&str> = limits.lines().map_while(|line| line.strip_prefix("# ")).collect();
         assert_eq!(limits.len(), 4);
