@@ -144,10 +144,11 @@ fn json_has_names_of_its_own() {
     assert_eq!(
         urls,
         [
-            "https://kubernetes.default.svc",
-            "https://forge.example.com",
             "https://container.googleapis.com/v1/projects/*/locations/*/clusters/*",
-        ]
+            "https://forge.example.com",
+            "https://kubernetes.default.svc",
+        ],
+        "by name: the members of a JSON object have no order"
     );
     let mut claims = workflow();
     claims["iss"] = json!("https://forge.example.com");

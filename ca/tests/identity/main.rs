@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod authorities;
 mod import;
 mod issuers;
 mod kinds;
