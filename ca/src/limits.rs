@@ -135,7 +135,8 @@ pub async fn by_address(
     request: Request,
     next: Next,
 ) -> Response {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if reads && !begins_work(request.uri().path()) {
         return next.run(request).await;
     }
     let client = request.extensions().get::<ClientAddress>().copied();
@@ -143,6 +144,11 @@ pub async fn by_address(
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }
+}
+
+/// The pages of the sign-in that make a sign-in, or ask a provider, for whoever reads them.
+fn begins_work(path: &str) -> bool {
+    ["/oidc/auth", "/oidc/callback/"].iter().any(|page| path.starts_with(page))
 }
 
 /// Token buckets for any number of keys in fixed memory: a count-min sketch whose cells drain.

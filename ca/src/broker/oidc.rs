@@ -22,7 +22,7 @@ use super::connector::{ConnectorError, Leg, Person, Returned, SignInRefusal, use
 use super::upstream::{Ask, Upstream, UpstreamFault, known_error, read_roots};
 use crate::identity::config::issuer_url;
 use crate::identity::{
-    Alg, Claims, Clock, Identities, IssuerConfig, IssuerKind, Token, VerifiedIdentity,
+    Alg, Claims, Clock, Identities, IssuerConfig, IssuerKind, Token, TokenRefusal, VerifiedIdentity,
 };
 
 /// One OpenID provider.
@@ -80,6 +80,7 @@ impl Oidc {
         let url = issuer_url(&issuer).map_err(refused)?;
         let mut trusted = IssuerConfig::new(&issuer, &config.client_id, IssuerKind::Email);
         trusted.algorithms = Alg::ALL.to_vec();
+        trusted.keys.ca_cert = ca_cert.map(Path::to_owned);
         let door = Identities::new(vec![trusted], Arc::clone(clock)).map_err(refused)?;
         Ok(Self {
             client_id: config.client_id.clone(),
@@ -140,7 +141,10 @@ impl Oidc {
             _ => return Err(SignInRefusal::MixedUp),
         }
         let token = self.redeem(&endpoints, leg, redirect_uri, returned.code).await?;
-        let refused = |refusal| SignInRefusal::Token(Box::new(refusal));
+        let refused = |refusal| match refusal {
+            TokenRefusal::EmailNotVerified => SignInRefusal::NoVerifiedAddress,
+            other => SignInRefusal::Token(Box::new(other)),
+        };
         let token = Token::from_bytes(token.as_bytes()).map_err(refused)?;
         let identity = self.door.verify(&token).await.map_err(refused)?;
         self.person(&identity, leg)

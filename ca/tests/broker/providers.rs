@@ -217,8 +217,8 @@ async fn a_providers_token_passes_the_door_of_every_token() {
     let world = World::with(&corp.oidc("corp")).await;
     let browser = world.browser();
     for (claims, status, named) in [
-        (json!({ "email_verified": false }), 502, "email_verified"),
-        (json!({ "email_verified": null }), 502, "email_verified"),
+        (json!({ "email_verified": false }), 403, "no verified email address"),
+        (json!({ "email_verified": null }), 403, "no verified email address"),
         (json!({ "email": "a@@b.c" }), 502, "email"),
         (json!({ "email": null }), 502, "email"),
         (json!({ "aud": "sigstore" }), 502, "aud"),
