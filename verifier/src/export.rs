@@ -54,7 +54,9 @@ pub(crate) async fn export(flags: &Export, home: &Home, now: i64) -> Result<Told
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("{}-for-{}", current.name, flags.client.name())));
-    let Exported { files, lines } = source.export(flags.client, &out.to_string_lossy());
+    // The lines are run elsewhere: in a repository, in a later shell.
+    let absolute = std::path::absolute(&out).unwrap_or_else(|_| out.clone());
+    let Exported { files, lines } = source.export(flags.client, &absolute.to_string_lossy());
     write(&out, &files)?;
     let names: Vec<_> = files.iter().map(|(name, _)| out.join(name)).collect();
     let told: Vec<_> = names.iter().map(|path| path.to_string_lossy().into_owned()).collect();
@@ -120,27 +122,29 @@ impl Source {
     fn cosign(&self, out: &str) -> Exported {
         let (mirror, fingerprint) = (self.mirror(), self.record.fingerprint.to_hex());
         let file = |name: &str| quoted(&format!("{out}/{name}"));
+        let client_id = quoted(&self.client_id);
+        let whom = "--bundle FILE.sigstore.json --certificate-identity WHO \
+                    --certificate-oidc-issuer URL FILE";
         Exported {
             files: vec![self.root_file(), self.trusted_root_file(), self.signing_config_file()],
             lines: vec![
-                "# cosign 2.6 and later: once, and then kept up to date by TUF".to_owned(),
+                "# cosign 3: once, and then kept up to date by TUF".to_owned(),
                 format!(
                     "cosign initialize --mirror {mirror} --root {} --root-checksum {fingerprint}",
                     file(ROOT)
                 ),
-                "# or with these files, on each call, without TUF".to_owned(),
                 format!(
-                    "cosign sign-blob --trusted-root {} --signing-config {} --oidc-client-id {} \
-                     --bundle FILE.sigstore.json FILE",
+                    "cosign sign-blob --oidc-client-id {client_id} --bundle FILE.sigstore.json FILE"
+                ),
+                format!("cosign verify-blob {whom}"),
+                "# or with these files, on each call, without TUF (2.6 and later)".to_owned(),
+                format!(
+                    "cosign sign-blob --trusted-root {} --signing-config {} --oidc-client-id \
+                     {client_id} --bundle FILE.sigstore.json FILE",
                     file(TRUSTED_ROOT),
                     file(SIGNING_CONFIG),
-                    quoted(&self.client_id)
                 ),
-                format!(
-                    "cosign verify-blob --trusted-root {} --bundle FILE.sigstore.json \
-                     --certificate-identity WHO --certificate-oidc-issuer URL FILE",
-                    file(TRUSTED_ROOT)
-                ),
+                format!("cosign verify-blob --trusted-root {} {whom}", file(TRUSTED_ROOT)),
             ],
         }
     }
@@ -179,55 +183,58 @@ impl Source {
 
     fn sigstore_python(&self, out: &str) -> Exported {
         let mirror = self.mirror();
+        let client_id = quoted(&self.client_id);
         let file = |name: &str| quoted(&format!("{out}/{name}"));
         let config = format!(
             "{{\"mediaType\":\"{CLIENT_TRUST_CONFIG_TYPE}\",\"trustedRoot\":{},\"signingConfig\":{}}}\n",
             self.trusted_root_json.trim(),
             self.signing_config_json.trim()
         );
+        let whom = "--cert-identity WHO --cert-oidc-issuer URL FILE";
         Exported {
             files: vec![self.root_file(), (CLIENT_TRUST_CONFIG, config)],
             lines: vec![
                 "# once, and then kept up to date by TUF".to_owned(),
                 format!("sigstore --instance {mirror} trust-instance {}", file(ROOT)),
-                format!(
-                    "sigstore --instance {mirror} sign --oidc-client-id {} FILE",
-                    quoted(&self.client_id)
-                ),
-                format!(
-                    "sigstore --instance {mirror} verify identity --cert-identity WHO \
-                     --cert-oidc-issuer URL FILE"
-                ),
+                format!("sigstore --instance {mirror} sign --oidc-client-id {client_id} FILE"),
+                format!("sigstore --instance {mirror} verify identity {whom}"),
                 "# or with this file, on each call, without TUF".to_owned(),
-                format!("sigstore --trust-config {} sign FILE", file(CLIENT_TRUST_CONFIG)),
+                format!(
+                    "sigstore --trust-config {} sign --oidc-client-id {client_id} FILE",
+                    file(CLIENT_TRUST_CONFIG)
+                ),
+                format!(
+                    "sigstore --trust-config {} verify identity {whom}",
+                    file(CLIENT_TRUST_CONFIG)
+                ),
             ],
         }
     }
 
+    /// Its command line knows Rekor v1 alone, and no signing configuration; its library knows both.
     fn sigstore_js(&self, out: &str) -> Exported {
         let (mirror, root) = (self.mirror(), quoted(&format!("{out}/{ROOT}")));
-        let mut attest = "sigstore attest FILE".to_owned();
-        let config = &self.signing_config;
-        for (flag, services) in [
-            ("--fulcio-url", &config.ca),
-            ("--rekor-url", &config.logs),
-            ("--tsa-server-url", &config.tsas),
-            ("--oidc-issuer", &config.oidc),
-        ] {
-            if let Some(url) = newest(services) {
-                attest += &format!(" {flag} {}", quoted(url));
-            }
-        }
-        attest += &format!(" --oidc-client-id {}", quoted(&self.client_id));
         Exported {
-            files: vec![self.root_file()],
+            files: vec![
+                self.root_file(),
+                self.signing_config_file(),
+                (SIGN_JS, include_str!("export/sign.mjs").to_owned()),
+            ],
             lines: vec![
+                "# npm install @sigstore/cli @sigstore/sign, and there:".to_owned(),
                 format!("sigstore initialize --mirror {mirror} --root {root}"),
-                attest,
+                "# its command line writes into Rekor v1 logs alone; its library signs".to_owned(),
                 format!(
-                    "sigstore verify BUNDLE --tuf-mirror-url {mirror} --tuf-root-path {root} \
-                     --certificate-issuer URL --certificate-identity-email WHO"
+                    "SIGSTORE_ID_TOKEN=TOKEN node {} FILE {}",
+                    quoted(&format!("{out}/{SIGN_JS}")),
+                    quoted(&self.client_id)
                 ),
+                format!(
+                    "sigstore verify FILE.sigstore.json --blob-file FILE --tuf-mirror-url {mirror} \
+                     --tuf-root-path {root} --certificate-issuer URL \
+                     --certificate-identity-email WHO"
+                ),
+                "# for a URI instead of an address: --certificate-identity-uri WHO".to_owned(),
             ],
         }
     }
@@ -299,6 +306,7 @@ fn quoted(text: &str) -> String {
 const ROOT: &str = "root.json";
 const CLIENT_TRUST_CONFIG: &str = "client_trust_config.json";
 const CLIENT_TRUST_CONFIG_TYPE: &str = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json";
+const SIGN_JS: &str = "sign.mjs";
 const FULCIO: &str = "fulcio.crt.pem";
 const REKOR: &str = "rekor.pub";
 const CTFE: &str = "ctfe.pub";

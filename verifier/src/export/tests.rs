@@ -64,7 +64,14 @@ fn cosign_gets_root_and_files() {
              --root-checksum {FINGERPRINT}"
         )
     );
-    assert!(exported.lines[3].contains("--signing-config out/signing_config.v0.2.json"));
+    let whom = "--bundle FILE.sigstore.json --certificate-identity WHO --certificate-oidc-issuer \
+                URL FILE";
+    assert_eq!(exported.lines[3], format!("cosign verify-blob {whom}"));
+    assert!(exported.lines[5].contains("--signing-config out/signing_config.v0.2.json"));
+    assert_eq!(
+        exported.lines[6],
+        format!("cosign verify-blob --trusted-root out/trusted_root.json {whom}")
+    );
     assert_eq!(file(&exported, "root.json"), ROOT_JSON);
     assert_eq!(file(&exported, "trusted_root.json"), source().trusted_root_json);
 }
@@ -101,20 +108,31 @@ fn python_gets_one_file_that_is_read_back() {
         exported.lines[1],
         "sigstore --instance https://ca.example.com/tuf trust-instance out/root.json"
     );
+    assert_eq!(
+        exported.lines[5..],
+        [
+            "sigstore --trust-config out/client_trust_config.json sign --oidc-client-id sigstore FILE",
+            "sigstore --trust-config out/client_trust_config.json verify identity --cert-identity \
+             WHO --cert-oidc-issuer URL FILE",
+        ]
+    );
 }
 
 #[test]
-fn js_gets_its_flags() {
+fn js_gets_a_module_that_signs() {
     let exported = exported(Client::SigstoreJs);
-    assert_eq!(
-        exported.lines[..2],
-        [
-            "sigstore initialize --mirror https://ca.example.com/tuf --root out/root.json",
-            "sigstore attest FILE --fulcio-url https://ca.example.com --rekor-url \
-             https://log.example.com --tsa-server-url https://tsa.example.com/api/v1/timestamp \
-             --oidc-issuer https://ca.example.com/oidc --oidc-client-id sigstore",
-        ]
-    );
+    let lines: Vec<_> = exported.lines.iter().filter(|line| !line.starts_with('#')).collect();
+    let expected = [
+        "sigstore initialize --mirror https://ca.example.com/tuf --root out/root.json",
+        "SIGSTORE_ID_TOKEN=TOKEN node out/sign.mjs FILE sigstore",
+        "sigstore verify FILE.sigstore.json --blob-file FILE --tuf-mirror-url \
+         https://ca.example.com/tuf --tuf-root-path out/root.json --certificate-issuer URL \
+         --certificate-identity-email WHO",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(file(&exported, "signing_config.v0.2.json"), source().signing_config_json);
+    // The module reads the configuration beside it.
+    assert!(file(&exported, "sign.mjs").contains("'signing_config.v0.2.json'"));
 }
 
 #[test]
@@ -127,6 +145,11 @@ fn policy_controller_gets_two_trust_roots() {
     );
     assert_eq!(file(&exported, "trust-root.yaml"), expected);
     let keys = file(&exported, "trust-root-keys.yaml");
+    // The lists, of which this root has two, are in `sigstoreKeys`, not beside it.
+    let names: Vec<_> =
+        keys.lines().filter(|line| line.starts_with(' ') && line.ends_with("s:")).collect();
+    assert_eq!(names, ["  sigstoreKeys:", "    tLogs:", "    timestampAuthorities:"]);
+    assert!(keys.contains("\n    tLogs:\n    - baseURL: ") && keys.contains("\n      publicKey: "));
     let value = |name: &str| {
         let line = keys.lines().find(|line| line.trim().starts_with(name)).unwrap();
         STANDARD.decode(line.split(": ").nth(1).unwrap()).unwrap()

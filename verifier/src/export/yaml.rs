@@ -105,13 +105,14 @@ fn list<T>(name: &str, items: &[T], item: impl Fn(&T) -> String) -> String {
     if items.is_empty() {
         return String::new();
     }
-    format!("  {name}:\n{}", items.iter().map(item).collect::<String>())
+    format!("    {name}:\n{}", items.iter().map(item).collect::<String>())
 }
 
 fn authority(authority: &CertificateAuthority) -> String {
     let pem: String = authority.chain.iter().map(Certificate::to_pem).collect();
     format!(
-        "  - subject:\n      organization: {}\n      commonName: {}\n    uri: {}\n    certChain: {}\n",
+        "    - subject:\n        organization: {}\n        commonName: {}\n      uri: {}\n      \
+         certChain: {}\n",
         json(&authority.subject_org),
         json(&authority.subject_cn),
         json(&authority.uri),
@@ -121,7 +122,7 @@ fn authority(authority: &CertificateAuthority) -> String {
 
 fn log(log: &TransparencyLog) -> String {
     format!(
-        "  - baseURL: {}\n    hashAlgorithm: sha-256\n    publicKey: {}\n",
+        "    - baseURL: {}\n      hashAlgorithm: sha-256\n      publicKey: {}\n",
         json(&log.base_url),
         STANDARD.encode(log.key.to_pem())
     )
