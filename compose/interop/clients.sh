@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# The clients that were fetched, and how each of them verifies. Sourced by run.sh, sign-in.sh
-# and tuf.sh, never run by itself.
+# The clients that were fetched, and how each of them verifies. Sourced by run.sh, sign-in.sh,
+# tuf.sh and trust.sh, never run by itself.
 #
 #   find_clients             fetches them; sets $clients, their folder, and $node
 #   missing CLIENT           succeeds, and prints why, when it can't take part
