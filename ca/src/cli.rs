@@ -214,6 +214,8 @@ pub enum RotateWhat {
     Log,
     /// The key and certificate of the timestamp authority.
     Tsa,
+    /// The keys of the TUF repository, in one call: clients follow from root to root.
+    Tuf,
     /// Nothing: show every key, since when and until when it is trusted.
     Status,
 }

@@ -258,6 +258,10 @@ fn rotate(flags: &Rotate) -> Result<(), Failure> {
         RotateWhat::Ct => Role::Ct,
         RotateWhat::Log => Role::Log,
         RotateWhat::Tsa => Role::Timestamp,
+        RotateWhat::Tuf => {
+            say(&tuf::rotate::rotate(&open(&flags.dir)?, clock.now())?);
+            return Ok(());
+        }
         RotateWhat::Status => return print(&rotate::status(&flags.dir, clock.now())?),
     };
     let how = How {

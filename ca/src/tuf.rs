@@ -9,6 +9,7 @@ pub mod command;
 pub mod config;
 pub mod offline;
 pub mod renew;
+pub mod rotate;
 pub mod serve;
 
 mod keys;
@@ -108,6 +109,20 @@ pub enum TufError {
         /// The role.
         role: RoleType,
     },
+    /// ca.toml names key files, which no command exchanges.
+    #[error(
+        "tuf.{role}.keys in ca.toml names the keys: put the new ones there, then run: ca tuf root DIR"
+    )]
+    KeysListed {
+        /// The role.
+        role: RoleType,
+    },
+    /// The root's private key is not in the folder.
+    #[error(
+        "keys/tuf-root.pem is not here, and the next root must be signed with it: bring it back for \
+         this one call, or sign the next root where it is (ca tuf root DIR --export FILE)"
+    )]
+    RootKeyElsewhere,
     /// One key stands twice in a role, where the threshold would count it twice.
     #[error("tuf.{role}.keys: one key stands there twice")]
     KeyTwice {

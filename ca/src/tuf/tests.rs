@@ -18,7 +18,7 @@ use super::publish::{missing_targets, plan, update};
 use super::repository::{Repository, Write, write_all};
 use super::serve::Shelf;
 use super::targets::{TargetFile, published};
-use super::{TufError, fingerprint, first_root, folder, offline, publish, renew};
+use super::{TufError, fingerprint, first_root, folder, offline, publish, renew, rotate};
 use crate::ceremony::{self, Plan};
 use crate::config::{FILE_NAME, Urls};
 use crate::instance::Instance;
@@ -404,6 +404,52 @@ async fn a_replaced_root_key_is_followed_by_clients() {
     publish(&bench.instance(), bench.born).unwrap();
     assert_eq!(offline::advance(&bench.instance(), bench.born).unwrap().get(), 3);
     client(&trusted, &folder(&bench.dir())).await.unwrap();
+}
+
+#[tokio::test]
+async fn rotated_keys_are_followed_by_clients() {
+    let bench = Bench::published(|born| born);
+    let (dir, trusted) = (bench.dir(), first_root(&bench.dir()).unwrap());
+    let before = [Role::TufRoot, Role::Tuf].map(|role| fs::read(role.path(&dir)).unwrap());
+    rotate::rotate(&bench.instance(), bench.born).unwrap();
+    let after = [Role::TufRoot, Role::Tuf].map(|role| fs::read(role.path(&dir)).unwrap());
+    assert!(before[0] != after[0] && before[1] != after[1], "both keys are new");
+    client(&trusted, &folder(&dir)).await.unwrap();
+
+    // Nothing needs the old keys any more, and a second time is as good as the first.
+    for name in ["tuf-root-of-root-1.pem", "tuf-of-root-1.pem"] {
+        fs::remove_file(dir.join("keys").join(name)).unwrap();
+    }
+    publish(&bench.instance(), bench.born).unwrap();
+    rotate::rotate(&bench.instance(), bench.born).unwrap();
+    assert_eq!(bench.versions()[0], 3);
+    client(&trusted, &folder(&dir)).await.unwrap();
+}
+
+#[test]
+fn keys_that_cannot_be_rotated_stay_where_they_are() {
+    let bench = Bench::published(|born| born);
+    let (dir, born) = (bench.dir(), bench.born);
+    let (root, aside) = (Role::TufRoot.path(&dir), dir.join("tuf-root.pem"));
+    let online = fs::read(Role::Tuf.path(&dir)).unwrap();
+    fs::rename(&root, &aside).unwrap();
+    let refused = rotate::rotate(&bench.instance(), born);
+    assert!(matches!(refused, Err(TufError::RootKeyElsewhere)), "{refused:?}");
+
+    // Another key in its place cannot sign for the root that clients have.
+    ceremony::add_key(&dir, Role::TufRoot).unwrap();
+    let stranger = fs::read(&root).unwrap();
+    assert!(rotate::rotate(&bench.instance(), born).is_err());
+    assert_eq!(fs::read(&root).unwrap(), stranger, "put back");
+    assert_eq!(fs::read(Role::Tuf.path(&dir)).unwrap(), online, "put back");
+    fs::rename(&aside, &root).unwrap();
+
+    let mut instance = bench.instance();
+    instance.config.tuf.snapshot.keys = Some(vec!["keys/tuf.pem".into()]);
+    let refused = rotate::rotate(&instance, born);
+    let listed = matches!(refused, Err(TufError::KeysListed { role: RoleType::Snapshot }));
+    assert!(listed, "{refused:?}");
+    assert_eq!(bench.versions()[0], 1, "nothing was published");
 }
 
 #[test]
