@@ -56,6 +56,8 @@ run_block() {
     local name=$1 number=$2 kind=$3 block=$4 folder=$5 status=0
     case $kind in
         'sh background')
+            # What the document before said must not pass for this one's.
+            : >"$scratch/out"
             (cd "$folder" && exec bash -c "exec ${block%$'\n'}") >"$scratch/out" 2>"$scratch/log" &
             instance_pid=$!
             wait_until_ready "$scratch/out" || broken "$name" "$number" 'it never said ready'
