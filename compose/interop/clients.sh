@@ -6,6 +6,7 @@
 #   missing CLIENT           succeeds, and prints why, when it can't take part
 #   note, note_failure       keep a line, or a failure with the end of its log, in $scratch
 #   print_notes              tells them
+#   cell NAME NEEDS ACTION…  runs a check in a home folder of NEEDS, and counts it
 #   verify_with_CLIENT BUNDLE FILE IDENTITY ISSUER
 #
 # The last needs $programs (instance.sh) and $public, the folder of the instance's trust root.
@@ -65,6 +66,41 @@ note_failure() {
         tail -n 12 "$2" | cut -c1-400 | sed 's/^/    /'
     } >>"$scratch/failures"
 }
+
+# cell NAME NEEDS ACTION...: one line for what came out, counted in $passed, $failed or $skipped.
+cell() {
+    local name=$1 needs=$2 log="$scratch/log"
+    shift 2
+    if reason=$(missing "$needs" || lacking "$needs"); then
+        note "SKIPPED $needs: $reason"
+        skipped=$((skipped + 1))
+        printf 'skip  %s\n' "$name"
+        return
+    fi
+    # In the background, since `set -e` is off in a command that `if` looks at. Whatever a client
+    # keeps between its checks is in a home folder of its own.
+    at_home "$scratch/homes/$needs" "$@" >"$log" 2>&1 </dev/null &
+    if wait "$!"; then
+        passed=$((passed + 1))
+        printf 'ok    %s\n' "$name"
+    else
+        failed=$((failed + 1))
+        note_failure "$name" "$log"
+        printf 'FAIL  %s\n' "$name"
+    fi
+}
+
+# Runs a command in a home folder, for the rest of this process.
+at_home() {
+    mkdir -p "$1"
+    export HOME=$1
+    cd "$1" || exit
+    shift
+    "$@"
+}
+
+# What a cell needs besides clients; a script that needs more says it in a function of this name.
+lacking() { return 1; }
 
 # The notes and failures of the run, and what the instance said last when there are any.
 print_notes() {

@@ -43,56 +43,33 @@ main() {
     echo "instance at $origin, fingerprint $fingerprint"
     echo
 
-    check 'another fingerprint is refused, and nothing is kept' verifier another_fingerprint
-    check 'so is none, where nobody can compare' verifier no_fingerprint
-    check 'the right one is trusted: list and show say so' verifier right_fingerprint
-    check 'signed and verified with no flag' verifier sign_and_verify
-    check 'verified with --offline, and nothing is sent' tracer sends_nothing
+    cell 'another fingerprint is refused, and nothing is kept' verifier another_fingerprint
+    cell 'so is none, where nobody can compare' verifier no_fingerprint
+    cell 'the right one is trusted: list and show say so' verifier right_fingerprint
+    cell 'signed and verified with no flag' verifier sign_and_verify
+    cell 'verified with --offline, and nothing is sent' tracer sends_nothing
 
     local client
     for client in cosign gitsign sigstore-python sigstore-js; do
-        check "$client, the lines to run once" "$client" "set_up_${client//-/_}"
+        cell "$client, the lines to run once" "$client" "set_up_${client//-/_}"
     done
     for client in cosign sigstore-python sigstore-js; do
-        check "$client, the lines that verify" "$client" verifies_with "$client"
-        check "$client, the lines that sign" "$client" signs_with "$client"
+        cell "$client, the lines that verify" "$client" verifies_with "$client"
+        cell "$client, the lines that sign" "$client" signs_with "$client"
     done
     for client in policy-controller kyverno; do
-        check "$client, every key in its files" yaml keys_are_right "$client"
+        cell "$client, every key in its files" yaml keys_are_right "$client"
     done
 
-    check 'a name is of one instance' verifier name_is_taken
-    check 'two instances do not mix' verifier do_not_mix
-    check 'update follows a new root, and export keeps the pinned one' verifier follows_a_root
-    check 'remove forgets' verifier forgets
+    cell 'a name is of one instance' verifier name_is_taken
+    cell 'two instances do not mix' verifier do_not_mix
+    cell 'update follows a new root, and export keeps the pinned one' verifier follows_a_root
+    cell 'remove forgets' verifier forgets
 
     echo
     print_notes
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ]
-}
-
-# check NAME NEEDS ACTION...: one line for what came out.
-check() {
-    local name=$1 needs=$2 log="$scratch/log"
-    shift 2
-    if reason=$(missing "$needs" || lacking "$needs"); then
-        note "SKIPPED $needs: $reason"
-        skipped=$((skipped + 1))
-        printf 'skip  %s\n' "$name"
-        return
-    fi
-    # In the background, since `set -e` is off in a command that `if` looks at. Whatever a client
-    # keeps between its checks is in a home folder of its own.
-    at_home "$scratch/homes/$needs" "$@" >"$log" 2>&1 </dev/null &
-    if wait "$!"; then
-        passed=$((passed + 1))
-        printf 'ok    %s\n' "$name"
-    else
-        failed=$((failed + 1))
-        note_failure "$name" "$log"
-        printf 'FAIL  %s\n' "$name"
-    fi
 }
 
 # Succeeds, and says why, when this machine has not what a check needs.
@@ -121,15 +98,6 @@ python_with_yaml() {
             return
         fi
     done
-}
-
-# Runs a command in a home folder, for the rest of this process.
-at_home() {
-    mkdir -p "$1"
-    export HOME=$1
-    cd "$1"
-    shift
-    "$@"
 }
 
 fingerprint_of() {

@@ -37,55 +37,24 @@ main() {
     echo "instance at $origin, fingerprint $fingerprint"
     echo
 
-    check 'the fingerprint is that of 1.root.json' ca fingerprint_is_right
+    cell 'the fingerprint is that of 1.root.json' ca fingerprint_is_right
     local client
     for client in "${CLIENTS[@]}"; do
-        check "$client, told once" "$client" "use_${client//-/_}"
+        cell "$client, told once" "$client" "use_${client//-/_}"
     done
-    check 'cosign refuses another fingerprint' cosign wrong_checksum
-    check 'cosign, told by the environment' cosign use_cosign_environment
-    check 'sigstore-python, told by a trust config' sigstore-python use_python_trust_config
+    cell 'cosign refuses another fingerprint' cosign wrong_checksum
+    cell 'cosign, told by the environment' cosign use_cosign_environment
+    cell 'sigstore-python, told by a trust config' sigstore-python use_python_trust_config
 
     publish_second_root
     for client in "${CLIENTS[@]}"; do
-        check "$client, after a new root" "$client" "again_${client//-/_}"
+        cell "$client, after a new root" "$client" "again_${client//-/_}"
     done
 
     echo
     print_notes
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ]
-}
-
-# check NAME CLIENT ACTION: one line for what came out.
-check() {
-    local name=$1 client=$2 action=$3 log="$scratch/log"
-    if reason=$(missing "$client"); then
-        note "$client: $reason"
-        skipped=$((skipped + 1))
-        printf 'skip  %s\n' "$name"
-        return
-    fi
-    # In the background, since `set -e` is off in a command that `if` looks at. Whatever a client
-    # keeps between its checks is in a home folder of its own.
-    at_home "$scratch/homes/$client" "$action" >"$log" 2>&1 </dev/null &
-    if wait "$!"; then
-        passed=$((passed + 1))
-        printf 'ok    %s\n' "$name"
-    else
-        failed=$((failed + 1))
-        note_failure "$name" "$log"
-        printf 'FAIL  %s\n' "$name"
-    fi
-}
-
-# Runs a command in a home folder, for the rest of this process.
-at_home() {
-    mkdir -p "$1"
-    export HOME=$1
-    cd "$1"
-    shift
-    "$@"
 }
 
 fingerprint_is_right() {
